@@ -1,0 +1,40 @@
+# trefoil_library(NAME SOURCES ... [DEPENDS ...]) and trefoil_test(...): every
+# target of the project is made by one of these, so that flags stand once.
+
+function(trefoil_flags target)
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wconversion -Wshadow
+    $<$<BOOL:${TREFOIL_WERROR}>:-Werror>
+    $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+  if(TREFOIL_SANITIZE)
+    target_compile_options(${target} PRIVATE
+      -fsanitize=${TREFOIL_SANITIZE} -fno-omit-frame-pointer
+      -fno-sanitize-recover=all)
+    target_link_options(${target} PRIVATE -fsanitize=${TREFOIL_SANITIZE})
+  endif()
+endfunction()
+
+# The library trefoil_NAME (folder = namespace = library = log tag = label).
+function(trefoil_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(trefoil_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(trefoil_${name}
+    PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
+  trefoil_flags(trefoil_${name})
+endfunction()
+
+# One GoogleTest binary LABEL_test, one ctest entry, labelled.
+function(trefoil_test label)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;ENVIRONMENT" ${ARGN})
+  add_executable(${label}_test ${ARG_SOURCES})
+  target_link_libraries(${label}_test PRIVATE
+    ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
+  trefoil_flags(${label}_test)
+  add_test(NAME ${label} COMMAND ${label}_test)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${label} PROPERTIES
+    LABELS ${label} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()

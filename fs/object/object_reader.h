@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads objects through an ObjectStore, trusting nothing.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "fs/object/object_format.h"
+#include "fs/object/object_store.h"
+
+namespace trefoil {
+
+// The header of the object `key`, checked against what the key says.
+Result<ObjectHeader> ReadObjectHeader(ObjectStore& store,
+                                      std::string_view key);
+
+// Walks every frame of the object in order, reading a bounded piece at a time,
+// and checks the trailer and, at the end, that the SHA-256 of all bytes is
+// `parsed.name`: only when this returns OK may what `visit` saw be used.
+// `visit` returns an error to stop.
+Status ReadObject(
+    ObjectStore& store, std::string_view key, uint64_t max_bytes,
+    const std::function<Status(const ObjectHeader&, const OpenedFrame&)>&
+        visit);
+
+// Hashes the object's bytes only and compares with its name; works without
+// any key. kCorruption names the object.
+Status VerifyObjectHash(ObjectStore& store, std::string_view key,
+                        uint64_t size_bytes);
+
+}  // namespace trefoil
