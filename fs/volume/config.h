@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// VOLUME/config.toml (man/trefoil.toml.5): the volume's settings for people:
+// targets and tunables. The volume's identity is not here but in its volume
+// object (identity.h).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "fs/base/env.h"
+#include "fs/base/status.h"
+
+namespace trefoil {
+
+struct TargetSettings {
+  std::string name;  // "second", "offsite", ...: lower-case letters, digits, '-'
+  std::string url;
+  // Further keys of the target's table, as written (region, path_style,
+  // profile, ca_file, and what init found out: conditional_put ...).
+  std::map<std::string, std::string> options;
+};
+
+struct VolumeConfig {
+  std::vector<TargetSettings> targets;
+  uint64_t journal_capacity_bytes = 4ULL << 30;
+  int64_t commit_interval_seconds = 5;
+  // Set by recover, cleared by takeover: ships nothing, owns nothing.
+  bool detached = false;
+};
+
+// kInvalidArgument or kCorruption with file, line and what was expected.
+Result<VolumeConfig> LoadConfig(Env& env, const std::string& volume_path);
+Status SaveConfig(Env& env, const std::string& volume_path,
+                  const VolumeConfig& config);
+
+}  // namespace trefoil

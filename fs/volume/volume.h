@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The volume: a mounted tree of files over journal, objects and index. This is
+// all that FUSE, the control socket, the verifier and the replicator see.
+//
+// Keeps O1..O8 together with its parts; the .cc files cite them where.
+// Thread rule: every function may be called by any thread at any time, except
+// Open and Close. Calls may wait for the primary disk and for the journal's
+// back pressure, never for a target (O8).
+// Errors: POSIX operations answer an application's errno (Status::posix_errno);
+// after a journal failure every change answers EROFS and reads go on.
+// References: each function that returns an Entry, and only these, adds one
+// reference to its node, as the kernel counts lookups; Forget drops them. An
+// inode without names lives until its last reference is dropped.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fs/base/clock.h"
+#include "fs/base/env.h"
+#include "fs/object/local_tree.h"
+#include "fs/volume/types.h"
+
+namespace trefoil {
+
+// The outside world, for the life of the volume. Borrowed.
+struct World {
+  Env& env;
+  Clock& clock;
+  Random& random;
+};
+
+struct FormatOptions {
+  // Where recovery starts from instead of an empty tree; see recover.h.
+  bool empty_tree = true;
+};
+
+struct VolumeOptions {
+  bool read_only = false;
+  uint64_t journal_capacity_bytes = 4ULL << 30;
+  uint64_t journal_segment_bytes = 64ULL << 20;
+  uint64_t index_cache_bytes = 64ULL << 20;
+  uint64_t index_buffer_bytes = 48ULL << 20;
+  uint64_t block_cache_bytes = 64ULL << 20;
+  int64_t commit_interval_nanos = 5'000'000'000;
+  // Background threads for commits and for the one-second journal sync; off in
+  // tests and tools that call Commit and Sync themselves.
+  bool background = true;
+  bool snapshots_visible = false;  // list .snapshots in the root directory
+};
+
+struct Entry {
+  Attr attr;
+};
+
+// One entry of a directory listing. `next_cookie` continues after it.
+struct DirectoryItem {
+  std::string_view name;
+  Attr attr;
+  uint64_t next_cookie = 0;
+};
+
+struct XattrFlags {
+  bool create = false;   // EEXIST when it exists
+  bool replace = false;  // ENODATA when it does not
+};
+
+struct VolumeStatus {
+  std::string state;  // "ok", "read-only"
+  std::string reason;  // why it is read-only
+  uint64_t journal_used_bytes = 0;
+  uint64_t journal_capacity_bytes = 0;
+  uint64_t dirty_bytes = 0;  // file data that is in no object yet
+  uint64_t pending_changes = 0;  // metadata keys that are in no commit yet
+  uint64_t disk_total_bytes = 0;
+  uint64_t disk_available_bytes = 0;
+  uint64_t objects = 0;       // packs and commits on the primary
+  uint64_t object_bytes = 0;
+  uint64_t memory_bytes = 0;  // caches and buffers
+  std::string last_error;
+};
+
+class Volume {
+ public:
+  virtual ~Volume() = default;
+
+  // Makes an empty volume in `path` (absent or an empty directory).
+  static Status Format(World world, const std::string& path);
+  // kBusy when it is open elsewhere, kNewerFormat, kCorruption with what and
+  // where. Replays the journal.
+  static Result<std::unique_ptr<Volume>> Open(World world,
+                                              const std::string& path,
+                                              const VolumeOptions& options);
+  // Ends background work; everything acknowledged is durable when OK. No other
+  // call may be running or follow.
+  virtual Status Close() = 0;
+
+  // --- Names ---------------------------------------------------------------
+  virtual Result<Entry> Lookup(NodeId directory, std::string_view name) = 0;
+  virtual void Forget(NodeId node, uint64_t count) = 0;
+  // A regular file, fifo, socket or device, by the type bits of `mode`.
+  virtual Result<Entry> MakeNode(NodeId directory, std::string_view name,
+                                 uint32_t mode, uint32_t rdev,
+                                 const Caller& caller) = 0;
+  virtual Result<Entry> MakeDirectory(NodeId directory, std::string_view name,
+                                      uint32_t mode, const Caller& caller) = 0;
+  virtual Result<Entry> MakeSymlink(NodeId directory, std::string_view name,
+                                    std::string_view target,
+                                    const Caller& caller) = 0;
+  virtual Result<Entry> Link(NodeId node, NodeId directory,
+                             std::string_view name) = 0;
+  virtual Status Unlink(NodeId directory, std::string_view name) = 0;
+  virtual Status RemoveDirectory(NodeId directory, std::string_view name) = 0;
+  // `flags`: 0, RENAME_NOREPLACE, RENAME_EXCHANGE or RENAME_WHITEOUT.
+  virtual Status Rename(NodeId from_directory, std::string_view from_name,
+                        NodeId to_directory, std::string_view to_name,
+                        uint32_t flags) = 0;
+  // Calls `visit` for each entry after `cookie` (0: from the start), `.` and
+  // `..` first, until it returns false. No reference is taken.
+  virtual Status ReadDirectory(
+      NodeId directory, uint64_t cookie,
+      const std::function<bool(const DirectoryItem&)>& visit) = 0;
+  // The same, and each entry shown (but `.` and `..`) gets a reference when
+  // `visit` returned true for it: for readdirplus.
+  virtual Status ReadDirectoryPlus(
+      NodeId directory, uint64_t cookie,
+      const std::function<bool(const DirectoryItem&)>& visit) = 0;
+
+  // --- Inodes --------------------------------------------------------------
+  virtual Result<Attr> GetAttr(NodeId node) = 0;
+  virtual Result<Attr> SetAttr(NodeId node, const AttrChange& change) = 0;
+  virtual Result<std::string> ReadLink(NodeId node) = 0;
+  virtual Result<std::string> GetXattr(NodeId node, std::string_view name) = 0;
+  // NUL-terminated names, one after the other.
+  virtual Result<std::string> ListXattr(NodeId node) = 0;
+  virtual Status SetXattr(NodeId node, std::string_view name,
+                          std::string_view value, XattrFlags flags) = 0;
+  virtual Status RemoveXattr(NodeId node, std::string_view name) = 0;
+
+  // --- Data ----------------------------------------------------------------
+  // Fills `out` from `offset`; fewer bytes only at the end of the file.
+  virtual Result<size_t> Read(NodeId node, uint64_t offset,
+                              std::span<char> out) = 0;
+  // All of `data` or an error. At most kMaxWriteBytes. `kill_suid_sgid` as in
+  // AttrChange.
+  virtual Status Write(NodeId node, uint64_t offset, std::string_view data,
+                       bool kill_suid_sgid) = 0;
+  // fallocate(2) `mode`: 0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE,
+  // ZERO_RANGE[|KEEP_SIZE]; EOPNOTSUPP for the rest.
+  virtual Status Allocate(NodeId node, int mode, uint64_t offset,
+                          uint64_t length) = 0;
+  // lseek(2) SEEK_DATA and SEEK_HOLE; ENXIO past the end.
+  virtual Result<uint64_t> Seek(NodeId node, uint64_t offset, int whence) = 0;
+  // copy_file_range(2) without moving data where they are in objects; returns
+  // the bytes copied, at least 1 unless at the source's end.
+  virtual Result<uint64_t> CopyRange(NodeId from, uint64_t from_offset,
+                                     NodeId to, uint64_t to_offset,
+                                     uint64_t length) = 0;
+  // O1: everything acknowledged so far is on stable storage.
+  virtual Status Sync() = 0;
+  virtual Result<VolumeSpace> Space() = 0;
+
+  // --- Snapshots -----------------------------------------------------------
+  virtual Result<SnapshotInfo> CreateSnapshot(std::string_view label) = 0;
+  virtual Result<std::vector<SnapshotInfo>> ListSnapshots() = 0;
+  // kNotFound when there is none of that name.
+  virtual Status DeleteSnapshot(std::string_view name) = 0;
+
+  // --- Objects and commits (for replication, control, verification) --------
+  // Brings everything acknowledged before the call into a commit; the newest
+  // commit afterwards (an old one when nothing had changed).
+  virtual Result<CommitRef> Commit() = 0;
+  // The newest commit; seq 0 when there is none yet.
+  [[nodiscard]] virtual CommitRef head() const = 0;
+  // The local commit that follows `after` in the chain; kNotFound when it is
+  // the newest, kCorruption when the chain has a gap there.
+  virtual Result<CommitRef> NextCommit(CommitSeq after) = 0;
+  // Waits until head().seq > `after` or `timeout_nanos` passed or the volume
+  // closes; returns whether there is something new.
+  virtual bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) = 0;
+  // Ends every WaitForCommit now and from here on (before Close).
+  virtual void WakeWaiters() = 0;
+  // The primary's objects.
+  virtual LocalTree& objects() = 0;
+  [[nodiscard]] virtual const std::string& path() const = 0;
+  [[nodiscard]] virtual VolumeId volume_id() const = 0;
+  // The owner generation of this opening (O9).
+  [[nodiscard]] virtual Generation generation() const = 0;
+  [[nodiscard]] virtual VolumeStatus status() const = 0;
+};
+
+// Largest Write; FUSE requests are at most this long.
+inline constexpr uint64_t kMaxWriteBytes = 1ULL << 20;
+// Bounds as on ext4 and in the Linux ABI.
+inline constexpr size_t kMaxNameBytes = 255;
+inline constexpr size_t kMaxXattrNameBytes = 255;
+inline constexpr size_t kMaxXattrValueBytes = 65536;
+inline constexpr size_t kMaxSymlinkBytes = 4095;
+inline constexpr uint32_t kMaxLinks = 65000;
+inline constexpr uint64_t kMaxFileBytes = (1ULL << 63) - 1;
+
+}  // namespace trefoil

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The replicator: one shipper per target keeps that target's copy of the
+// volume's objects complete, commit by commit.
+//
+// Keeps O3 (packs, then the commit, then the watermark), O8 (nothing here is
+// ever waited for by a writer), O9 (claims before it ships; stops when
+// fenced).
+// Thread rule: Start and Stop by one thread; the rest by any.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fs/volume/config.h"
+#include "fs/volume/volume.h"
+
+namespace trefoil {
+
+// Everything `trefoil status` says of one target.
+struct TargetStatus {
+  std::string name;
+  std::string url;
+  // "up to date", "catching up", "not there", "unreachable", "full",
+  // "refused" (credentials), "fenced", "detached", "failing"
+  std::string state;
+  CommitSeq watermark;            // newest commit held completely; 0: none
+  int64_t watermark_time_nanos = 0;  // the time that it stands for
+  uint64_t objects_held = 0;
+  uint64_t bytes_held = 0;
+  uint64_t objects_waiting = 0;
+  uint64_t bytes_waiting = 0;
+  uint64_t bytes_per_second = 0;  // over the last minute of shipping
+  std::string last_error;         // empty: none since the last success
+  int64_t last_error_time_nanos = 0;
+};
+
+struct ReplicatorOptions {
+  std::string credentials_file;  // empty: the usual places
+};
+
+class Replicator {
+ public:
+  virtual ~Replicator() = default;  // stops
+  // Opens no connection yet: a target that is away is a state, not an error.
+  static Result<std::unique_ptr<Replicator>> Create(
+      World world, Volume& volume, const VolumeConfig& config,
+      const ReplicatorOptions& options);
+  virtual void Start() = 0;
+  // Ends all shippers soon, in the middle of a transfer too.
+  virtual void Stop() = 0;
+  // Waits until the watermark of `target` ("all": of every target) is at
+  // `seq` or above. kTimedOut with the state and last error of what lags;
+  // kNotFound for a name that is no target.
+  virtual Status WaitFor(const std::string& target, CommitSeq seq,
+                         int64_t timeout_nanos) = 0;
+  // Makes shippers that back off try again now.
+  virtual void Nudge() = 0;
+  [[nodiscard]] virtual std::vector<TargetStatus> Status() const = 0;
+};
+
+// The last known state of each target of a volume that is not mounted, from
+// the state files that shippers keep in VOLUME/targets/.
+Result<std::vector<TargetStatus>> LoadTargetStatus(Env& env,
+                                                   const std::string& volume,
+                                                   const VolumeConfig& config);
+
+}  // namespace trefoil
