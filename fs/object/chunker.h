@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Content-defined chunking: FastCDC with normalized chunking (Xia et al.,
 // USENIX ATC 2016). The gear table is derived from a key, so that chunk sizes
-// tell nobody without it which file is stored.
+// tell nobody without it which file is stored. A cut depends on the 64 bytes
+// before it and on the distance to the last one.
 #pragma once
 
 #include <array>

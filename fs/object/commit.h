@@ -3,12 +3,12 @@
 //
 //   commit      := info-frame (block-frame*) delta-frame*
 //   info-frame  := kMeta: tag:u8=1 seq:u64 generation:u64 epoch:u64 cut:u64
-//                  time_nanos:u64 pack_no:u64 flags:u8
+//                  time_nanos:u64 pack_no:u64 flags:u8=0
 //                  added:varint {pack_no:u64 name[32] size:u64}*
 //                  retired:varint {pack_no:u64 name[32] size:u64}*
 //   delta-frame := kMeta: tag:u8=2 {family:u8 op:u8 key:sized [value:sized]}*
-//                  op 1 = put, 2 = delete; sorted by (family, key) over the
-//                  whole commit, each key once
+//                  op 1 = put, 2 = delete; family < kDeltaFamilies; sorted
+//                  by (family, key) over the whole commit, each key once
 //
 // A checkpoint has the same frames with no block frames and puts only.
 #pragma once
@@ -24,6 +24,12 @@
 #include "fs/object/object_writer.h"
 
 namespace trefoil {
+
+// Families that travel in objects: the live tree and the history. What is of
+// one machine only is never shipped, nor taken from a commit.
+inline constexpr uint8_t kDeltaFamilies = 2;
+// A delta frame is closed when the next entry would take it beyond this.
+inline constexpr size_t kDeltaFrameBytes = 1U << 20;
 
 struct PackRef {
   PackNo pack_no;
@@ -50,7 +56,8 @@ struct DeltaEntry {
 };
 
 // Writes a commit or a checkpoint; call in this order: blocks, then delta in
-// sorted order (checked), then Finish.
+// sorted order (checked), then Finish. Memory is bounded by one frame. Not
+// thread-safe.
 class CommitWriter {
  public:
   // `header.kind` is kCommit or kCheckpoint.
@@ -59,16 +66,20 @@ class CommitWriter {
       const ObjectHeader& header, const CommitInfo& info);
   ~CommitWriter();
   Result<FrameLocation> AppendBlock(std::string_view raw);
+  // kInvalidArgument when the entry does not fit one frame (kMaxFrameBytes).
   Status AddDelta(uint8_t family, std::string_view key,
                   std::optional<std::string_view> value);
   Result<FinishedObject> Finish();
 
  private:
-  explicit CommitWriter(std::unique_ptr<ObjectWriter> writer);
+  CommitWriter(std::unique_ptr<ObjectWriter> writer, ObjectKind kind);
   Status FlushDelta();
-  std::unique_ptr<ObjectWriter> writer_;
-  std::string pending_;
-  std::string last_key_;
+
+  const std::unique_ptr<ObjectWriter> writer_;
+  const ObjectKind kind_;
+
+  std::string pending_;   // the delta frame being filled
+  std::string last_key_;  // family and key of the last entry
   bool has_delta_ = false;
 };
 
@@ -80,10 +91,9 @@ Result<CommitInfo> ReadCommitInfo(ObjectStore& store, std::string_view key);
 // Reads and verifies the whole object. `on_info` first, `on_delta` for each
 // entry in order; block frames are verified and passed over. As ReadObject:
 // nothing seen may be used unless OK is returned.
-Status ReadCommit(
-    ObjectStore& store, std::string_view key,
-    const std::function<Status(const ObjectHeader&, const CommitInfo&)>&
-        on_info,
-    const std::function<Status(const DeltaEntry&)>& on_delta);
+Status ReadCommit(ObjectStore& store, std::string_view key,
+                  const std::function<Status(const ObjectHeader&,
+                                             const CommitInfo&)>& on_info,
+                  const std::function<Status(const DeltaEntry&)>& on_delta);
 
 }  // namespace trefoil

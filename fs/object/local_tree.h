@@ -2,7 +2,9 @@
 // LocalTree: a directory of objects on a local medium, as an ObjectStore: the
 // primary's objects/ and the body of a `dir:` target. A key is a relative
 // path. Writes go to tmp/, are synced, renamed, and their directory synced, so
-// an object is there whole or not at all (O3, O4).
+// an object is there whole or not at all (O3, O4). Keys below tmp/ are refused.
+//
+// Thread rule: thread-safe; several processes may use one tree.
 #pragma once
 
 #include <memory>
@@ -22,8 +24,7 @@ class LocalTree : public ObjectStore {
   LocalTree(Env& env, std::string root);
   ~LocalTree() override;
 
-  Status Put(std::string_view key, ObjectSource& source,
-             PutMode mode) override;
+  Status Put(std::string_view key, ObjectSource& source, PutMode mode) override;
   Result<std::string> Get(std::string_view key, ByteRange range,
                           uint64_t max_bytes) override;
   Result<ObjectInfo> Head(std::string_view key) override;
@@ -32,14 +33,17 @@ class LocalTree : public ObjectStore {
   Status Delete(std::string_view key) override;
   [[nodiscard]] std::string Describe() const override;
 
-  // A path below root/tmp for an ObjectWriter; unique in this process.
+  // A new, empty file below root/tmp for an ObjectWriter; nobody else's.
   Result<std::string> NewTemporaryPath();
-  // Moves a finished object in place, durably, under `key`.
+  // Moves a finished object in place, durably, under `key`. An object of that
+  // size that is there already is left as it is (O4), one of another size is
+  // kCorruption. After an error the temporary file is still there.
   Status Adopt(const FinishedObject& object, std::string_view key);
   Status RemoveTemporaries();
 
   // Reads and opens one frame, with a bounded cache of open files. The fast
-  // path of every read of a block.
+  // path of every read of a block. kCorruption when the frame is not the one
+  // that `location` describes.
   Result<OpenedFrame> ReadFrame(std::string_view key,
                                 const FrameLocation& location);
   // The object as a source for another store's Put.

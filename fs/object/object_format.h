@@ -8,16 +8,26 @@
 //              previous[32] reserved[8] check:u64        (kHeaderBytes = 128)
 //   frame   := stored_length:u32 raw_length:u32 type:u8 codec:u8 reserved:u16
 //              frame_no:u32 tag[16] payload[stored_length]
-//                                                (header: kFrameHeaderBytes = 32)
+//                                                (header: kFrameHeaderBytes =
+//                                                32)
 //   trailer := a frame of type kTrailer whose raw payload is frame_count:u32
-//              object_size_before_trailer:u64
+//              object_size_before_trailer:u64    (frames before the trailer;
+//              nothing follows it)
 //
-// `check` is XXH3-64 of the header bytes before it. `number` is the commit's
-// sequence number (0 for packs); `previous` is the name hash of the commit
-// before (zero for the first commit and for other kinds). The tag covers the
-// object's salt, the frame's offset and header fields, and the payload: for
-// cipher kNone it is XXH3-128 (O10). The name of the object contains the
-// SHA-256 of all its bytes (O4); the random salt makes every name new.
+// `check` is XXH3-64 of the header bytes before it; magic, version and check
+// keep their places in every version, so that a newer format is told apart
+// from damage. `number` is the number in the object's key (a commit's or
+// checkpoint's sequence number, a volume object's number; 0 for packs);
+// `previous` is the name hash of the commit before (zero for the first commit
+// and for other kinds). Frames are numbered from 0, the trailer too.
+//
+// Codec kZstd: the payload is one zstd frame of `raw_length` bytes, and shorter
+// than they are. The tag covers the object's salt, the frame's offset and
+// header fields, and the payload (O10); for cipher kNone it is
+//   XXH3-128(payload, seed = XXH3-64(salt offset:u64 first 16 bytes of the
+//            frame's header, seed = 0)), its low half first.
+// The name of the object contains the SHA-256 of all its bytes (O4); the
+// random salt makes every name new.
 //
 // Nothing read here is trusted: lengths are bounded before memory is taken.
 #pragma once
@@ -69,10 +79,11 @@ struct ObjectHeader {
 
 // Where a frame lies in its object.
 struct FrameLocation {
-  uint64_t offset = 0;  // of the frame's header
+  uint64_t offset = 0;        // of the frame's header
   uint32_t stored_bytes = 0;  // header and payload
   uint32_t raw_bytes = 0;     // of the payload when opened
   uint32_t frame_no = 0;      // counted from 0
+  bool operator==(const FrameLocation&) const = default;
 };
 
 // Exactly kHeaderBytes.
@@ -100,7 +111,7 @@ std::string PackKey(const Hash256& name);  // pack/ab/abcd...
 std::string CommitKey(Generation generation, CommitSeq seq,
                       const Hash256& name);
 std::string CheckpointKey(Generation generation, CommitSeq seq,
-                          const Hash256& name);  // checkpoint/...
+                          const Hash256& name);               // checkpoint/...
 std::string VolumeKey(uint64_t number, const Hash256& name);  // volume/N-HASH
 
 // What a well-formed key says; kInvalidArgument for any other.
@@ -111,5 +122,9 @@ struct ParsedKey {
   Hash256 name;
 };
 Result<ParsedKey> ParseObjectKey(std::string_view key);
+
+// kCorruption when the header is not that of an object named `key`: another
+// kind, generation or number. (The hash is proven by ReadObject only.)
+Status CheckHeaderAgainstKey(const ObjectHeader& header, const ParsedKey& key);
 
 }  // namespace trefoil

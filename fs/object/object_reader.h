@@ -12,17 +12,17 @@
 namespace trefoil {
 
 // The header of the object `key`, checked against what the key says.
-Result<ObjectHeader> ReadObjectHeader(ObjectStore& store,
-                                      std::string_view key);
+Result<ObjectHeader> ReadObjectHeader(ObjectStore& store, std::string_view key);
 
 // Walks every frame of the object in order, reading a bounded piece at a time,
-// and checks the trailer and, at the end, that the SHA-256 of all bytes is
-// `parsed.name`: only when this returns OK may what `visit` saw be used.
-// `visit` returns an error to stop.
-Status ReadObject(
-    ObjectStore& store, std::string_view key, uint64_t max_bytes,
-    const std::function<Status(const ObjectHeader&, const OpenedFrame&)>&
-        visit);
+// and checks the trailer and, at the end, that the SHA-256 of all bytes is the
+// one in the key: only when this returns OK may what `visit` saw be used.
+// `visit` gets each frame but the trailer, already checked against its tag,
+// and returns an error to stop. kCorruption names the object, also when it is
+// larger than `max_bytes`.
+Status ReadObject(ObjectStore& store, std::string_view key, uint64_t max_bytes,
+                  const std::function<Status(const ObjectHeader&,
+                                             const OpenedFrame&)>& visit);
 
 // Hashes the object's bytes only and compares with its name; works without
 // any key. kCorruption names the object.

@@ -88,8 +88,9 @@ class ObjectStore {
   // When OK the object is durable and whole at the store.
   virtual Status Put(std::string_view key, ObjectSource& source,
                      PutMode mode) = 0;
-  // The bytes of `range`; shorter only where the object ends. kCorruption
-  // when the answer would be larger than `max_bytes`.
+  // The bytes of `range`; shorter only where the object ends, and none when
+  // the range begins there or beyond. kCorruption when the answer would be
+  // larger than `max_bytes`.
   virtual Result<std::string> Get(std::string_view key, ByteRange range,
                                   uint64_t max_bytes) = 0;
   virtual Result<ObjectInfo> Head(std::string_view key) = 0;

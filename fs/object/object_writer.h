@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes one object into a temporary file, frame by frame, hashing as it goes.
-// Memory is bounded by one frame. Not thread-safe.
+// Memory is bounded by one frame and a write buffer of 1 MiB. After an error
+// every later call gives that error again: the file is lost. Not thread-safe.
 #pragma once
 
 #include <memory>
@@ -28,6 +29,8 @@ class ObjectWriter {
   // Removes the temporary file unless Finish succeeded.
   virtual ~ObjectWriter() = default;
 
+  // kInvalidArgument when `raw` is larger than kMaxFrameBytes, or when a pack
+  // or commit would grow beyond kMaxObjectBytes.
   virtual Result<FrameLocation> Append(FrameType type,
                                        std::string_view raw) = 0;
   [[nodiscard]] virtual uint64_t size_bytes() const = 0;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/object/object_writer.h"
+
+#include <utility>
+
+#include "fs/base/bytes.h"
+#include "fs/base/check.h"
+#include "fs/base/log.h"
+
+namespace trefoil {
+namespace {
+
+// Small frames are gathered into writes of this size.
+constexpr size_t kWriteBufferBytes = 1U << 20;
+
+bool IsBounded(ObjectKind kind) { return kind != ObjectKind::kCheckpoint; }
+
+class FileObjectWriter final : public ObjectWriter {
+ public:
+  FileObjectWriter(Env& env, std::string path, const ObjectHeader& header,
+                   std::unique_ptr<File> file)
+      : env_(env),
+        path_(std::move(path)),
+        header_(header),
+        file_(std::move(file)) {}
+  ~FileObjectWriter() override;
+
+  Status Begin();
+  Result<FrameLocation> Append(FrameType type, std::string_view raw) override;
+  [[nodiscard]] uint64_t size_bytes() const override { return size_bytes_; }
+  [[nodiscard]] uint32_t frame_count() const override { return frame_count_; }
+  Result<FinishedObject> Finish() override;
+
+ private:
+  // Remembers the first error: after it the file's content is unknown.
+  Status Keep(Status status);
+  Status Write(std::string_view bytes);
+  Status Flush();
+  Status FinishFile();
+  Result<FrameLocation> AppendFrame(FrameType type, std::string_view raw);
+
+  Env& env_;
+  const std::string path_;
+  const ObjectHeader header_;
+
+  std::unique_ptr<File> file_;
+  Sha256 sha256_;
+  std::string buffer_;  // what follows flushed_bytes_ in the file
+  uint64_t flushed_bytes_ = 0;
+  uint64_t size_bytes_ = 0;
+  uint32_t frame_count_ = 0;
+  bool finished_ = false;
+  Status error_;
+};
+
+FileObjectWriter::~FileObjectWriter() {
+  if (finished_) return;
+  file_.reset();
+  const Status removed = env_.Remove(path_);
+  if (!removed.ok() && !removed.Is(StatusCode::kNotFound)) {
+    LogWarning("object", "a temporary file stays behind: {}",
+               removed.ToString());
+  }
+}
+
+Status FileObjectWriter::Keep(Status status) {
+  if (error_.ok()) error_ = status;
+  return status;
+}
+
+Status FileObjectWriter::Begin() {
+  TREFOIL_TRY(file_->Truncate(0));
+  return Write(EncodeObjectHeader(header_));
+}
+
+Status FileObjectWriter::Write(std::string_view bytes) {
+  sha256_.Update(bytes);
+  buffer_.append(bytes);
+  size_bytes_ += bytes.size();
+  return buffer_.size() < kWriteBufferBytes ? OkStatus() : Flush();
+}
+
+Status FileObjectWriter::Flush() {
+  TREFOIL_TRY(file_->WriteAt(flushed_bytes_, buffer_));
+  // The disk works while the next frames are compressed.
+  file_->StartWriteback(flushed_bytes_, buffer_.size());
+  flushed_bytes_ += buffer_.size();
+  buffer_.clear();
+  return OkStatus();
+}
+
+Result<FrameLocation> FileObjectWriter::Append(FrameType type,
+                                               std::string_view raw) {
+  TREFOIL_CHECK(!finished_ && type != FrameType::kTrailer);
+  if (!error_.ok()) return error_;
+  if (raw.size() > kMaxFrameBytes ||
+      (IsBounded(header_.kind) &&
+       size_bytes_ + kFrameHeaderBytes + raw.size() +
+               (kFrameHeaderBytes + kFrameHeaderBytes) >
+           kMaxObjectBytes)) {
+    return Status(StatusCode::kInvalidArgument,
+                  path_ + ": a frame or object would grow beyond its bound");
+  }
+  return AppendFrame(type, raw);
+}
+
+Result<FrameLocation> FileObjectWriter::AppendFrame(FrameType type,
+                                                    std::string_view raw) {
+  TREFOIL_ASSIGN(const std::string frame,
+                 SealFrame(header_, size_bytes_, frame_count_, type, raw));
+  const FrameLocation location{size_bytes_, static_cast<uint32_t>(frame.size()),
+                               static_cast<uint32_t>(raw.size()), frame_count_};
+  TREFOIL_TRY(Keep(Write(frame)));
+  ++frame_count_;
+  return location;
+}
+
+Status FileObjectWriter::FinishFile() {
+  std::string trailer;
+  ByteWriter writer(&trailer);
+  writer.U32(frame_count_);
+  writer.U64(size_bytes_);
+  TREFOIL_ASSIGN(const FrameLocation location,
+                 AppendFrame(FrameType::kTrailer, trailer));
+  TREFOIL_CHECK(location.offset + location.stored_bytes == size_bytes_);
+  TREFOIL_TRY(Flush());
+  return file_->Sync();
+}
+
+Result<FinishedObject> FileObjectWriter::Finish() {
+  TREFOIL_CHECK(!finished_);
+  if (!error_.ok()) return error_;
+  TREFOIL_TRY(Keep(FinishFile()));
+  finished_ = true;
+  file_.reset();
+  return FinishedObject{path_, sha256_.Finish(), size_bytes_};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ObjectWriter>> ObjectWriter::Create(
+    Env& env, Random& random, const std::string& temporary_path,
+    ObjectHeader header) {
+  random.Fill(header.salt);
+  TREFOIL_ASSIGN(std::unique_ptr<File> file,
+                 env.Open(temporary_path, OpenMode::kCreate));
+  auto writer = std::make_unique<FileObjectWriter>(env, temporary_path, header,
+                                                   std::move(file));
+  TREFOIL_TRY(writer->Begin());
+  return std::unique_ptr<ObjectWriter>(std::move(writer));
+}
+
+}  // namespace trefoil
