@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the control socket of a mounted volume can do. Methods, with params ->
+// result:
+//
+//   ping             {} -> {pid, version, mountpoint}
+//   status           {} -> see status.h
+//   commit           {} -> {seq}
+//   sync             {target: "all", timeout_seconds: 0} -> {seq}; progress
+//                    {seq, targets: [...]} twice a second. 0: for ever.
+//   snapshot-create  {label: ""} -> one snapshot, as in status.h
+//   snapshot-list    {} -> [snapshot...]
+//   snapshot-delete  {name} -> {}
+//
+// fs knows no replicator: what it says of the targets comes in through
+// ControlTargets.
+// Thread rule: the handlers are thread-safe and borrow what they were given.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "fs/base/clock.h"
+#include "fs/control/server.h"
+#include "fs/control/status.h"
+#include "fs/volume/volume.h"
+
+namespace trefoil {
+
+// The copies, as the control socket sees them. Thread-safe.
+class ControlTargets {
+ public:
+  virtual ~ControlTargets() = default;
+  [[nodiscard]] virtual std::vector<CopyStatus> Copies() const = 0;
+  // As Replicator::WaitFor.
+  virtual Status WaitFor(const std::string& target, CommitSeq seq,
+                         int64_t timeout_nanos) = 0;
+  // Makes targets that back off try again now.
+  virtual void Nudge() = 0;
+};
+
+struct ControlIdentity {
+  std::string version;
+  std::string mountpoint;
+  bool detached = false;
+};
+
+ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,
+                               Clock& clock, const ControlIdentity& identity);
+
+}  // namespace trefoil

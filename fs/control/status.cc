@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/control/status.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "fs/base/bytes.h"
+
+namespace trefoil {
+namespace {
+
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
+
+int64_t Seconds(int64_t nanos) { return nanos / kNanosPerSecond; }
+
+Json CopyToJson(Volume& volume, const CopyStatus& copy, int64_t now_nanos) {
+  Json json = Json::object();
+  json["name"] = copy.name;
+  json["url"] = copy.url;
+  json["state"] = copy.state;
+  json["watermark"] = copy.watermark.value;
+  json["watermark_time"] = Seconds(copy.watermark_time_nanos);
+  json["age_seconds"] = CopyAgeSeconds(volume, copy, now_nanos);
+  json["objects"] = copy.objects_held;
+  json["bytes"] = copy.bytes_held;
+  json["objects_waiting"] = copy.objects_waiting;
+  json["bytes_waiting"] = copy.bytes_waiting;
+  json["bytes_per_second"] = copy.bytes_per_second;
+  json["last_error"] = copy.last_error;
+  json["last_error_time"] = Seconds(copy.last_error_time_nanos);
+  return json;
+}
+
+Json PrimaryToJson(const Volume& volume, const VolumeStatus& status) {
+  const CommitRef head = volume.head();
+  Json json = Json::object();
+  json["state"] = status.state;
+  json["head"] = head.seq.value;
+  json["head_time"] = Seconds(head.time_nanos);
+  json["generation"] = volume.generation().value;
+  json["objects"] = status.objects;
+  json["bytes"] = status.object_bytes;
+  json["waiting_bytes"] = status.dirty_bytes;
+  json["waiting_changes"] = status.pending_changes;
+  json["memory_bytes"] = status.memory_bytes;
+  json["last_error"] = status.last_error;
+  return json;
+}
+
+Json SnapshotsToJson(Volume& volume) {
+  Json json = Json::object();
+  const Result<std::vector<SnapshotInfo>> snapshots = volume.ListSnapshots();
+  if (!snapshots.ok()) {
+    json["error"] = snapshots.status().message();
+    return json;
+  }
+  json["count"] = snapshots->size();
+  const auto newest = std::max_element(
+      snapshots->begin(), snapshots->end(),
+      [](const auto& a, const auto& b) { return a.id < b.id; });
+  if (newest != snapshots->end()) json["newest"] = SnapshotToJson(*newest);
+  return json;
+}
+
+}  // namespace
+
+Json SnapshotToJson(const SnapshotInfo& snapshot) {
+  Json json = Json::object();
+  json["name"] = snapshot.name;
+  json["label"] = snapshot.label;
+  json["time"] = Seconds(snapshot.time_nanos);
+  return json;
+}
+
+int64_t CopyAgeSeconds(Volume& volume, const CopyStatus& copy,
+                       int64_t now_nanos) {
+  const CommitRef head = volume.head();
+  if (copy.watermark >= head.seq) return 0;
+  // An idle week ages no copy: what counts is the first commit that it lacks,
+  // where that is still known.
+  const Result<CommitRef> missing = volume.NextCommit(copy.watermark);
+  int64_t since =
+      missing.ok() ? missing->time_nanos : copy.watermark_time_nanos;
+  if (since == 0) since = head.time_nanos;
+  return std::max<int64_t>(0, Seconds(now_nanos - since));
+}
+
+Json StatusToJson(Volume& volume, const std::vector<CopyStatus>& copies,
+                  const StatusContext& context) {
+  const VolumeStatus status = volume.status();
+  const VolumeId id = volume.volume_id();
+  Json json = Json::object();
+  json["version"] = context.version;
+  json["volume"] = volume.path();
+  json["volume_id"] = ToHex({id.data(), id.size()});
+  json["mounted"] = !context.mountpoint.empty();
+  if (!context.mountpoint.empty()) {
+    json["mountpoint"] = context.mountpoint;
+    json["pid"] = getpid();
+  }
+  json["detached"] = context.detached;
+  json["state"] = status.state;
+  json["reason"] = status.reason;
+  json["time"] = Seconds(context.now_nanos);
+  json["primary"] = PrimaryToJson(volume, status);
+  json["journal"]["used_bytes"] = status.journal_used_bytes;
+  json["journal"]["capacity_bytes"] = status.journal_capacity_bytes;
+  json["disk"]["total_bytes"] = status.disk_total_bytes;
+  json["disk"]["available_bytes"] = status.disk_available_bytes;
+  json["copies"] = Json::array();
+  for (const CopyStatus& copy : copies) {
+    json["copies"].push_back(CopyToJson(volume, copy, context.now_nanos));
+  }
+  json["snapshots"] = SnapshotsToJson(volume);
+  return json;
+}
+
+}  // namespace trefoil

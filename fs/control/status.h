@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status of a volume and its copies as JSON: the one shape for the control
+// socket, `trefoil status --json` and unmounted volumes.
+//
+//   {"version", "volume", "volume_id", "mounted", "mountpoint"?, "pid"?,
+//    "detached", "state", "reason", "time",
+//    "primary": {"state", "head", "head_time", "objects", "bytes",
+//                "waiting_bytes", "waiting_changes", "last_error",
+//                "memory_bytes", "generation"},
+//    "journal": {"used_bytes", "capacity_bytes"},
+//    "disk":    {"total_bytes", "available_bytes"},
+//    "copies":  [{"name", "url", "state", "watermark", "watermark_time",
+//                 "age_seconds", "objects", "bytes", "objects_waiting",
+//                 "bytes_waiting", "bytes_per_second", "last_error",
+//                 "last_error_time"}...],
+//    "snapshots": {"count", "newest": snapshot?}}
+//   snapshot := {"name", "label", "time"}
+//
+// Times are seconds since 1970 UTC, 0 where there is none. `age_seconds` is
+// how long the oldest change that the copy lacks has been waiting: what a
+// disaster now would lose; 0 when it lacks nothing.
+// Thread rule: free functions, thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "fs/control/protocol.h"
+#include "fs/volume/types.h"
+#include "fs/volume/volume.h"
+
+namespace trefoil {
+
+// One target's copy. As replicator's TargetStatus, which fs does not know.
+struct CopyStatus {
+  std::string name;
+  std::string url;
+  std::string state;
+  CommitSeq watermark;
+  int64_t watermark_time_nanos = 0;
+  uint64_t objects_held = 0;
+  uint64_t bytes_held = 0;
+  uint64_t objects_waiting = 0;
+  uint64_t bytes_waiting = 0;
+  uint64_t bytes_per_second = 0;
+  std::string last_error;
+  int64_t last_error_time_nanos = 0;
+};
+
+// What the volume itself does not know.
+struct StatusContext {
+  std::string version;
+  std::string mountpoint;  // empty: not mounted
+  bool detached = false;
+  int64_t now_nanos = 0;
+};
+
+Json SnapshotToJson(const SnapshotInfo& snapshot);
+Json StatusToJson(Volume& volume, const std::vector<CopyStatus>& copies,
+                  const StatusContext& context);
+
+// How long `copy` has been behind: 0 when it holds the head.
+int64_t CopyAgeSeconds(Volume& volume, const CopyStatus& copy,
+                       int64_t now_nanos);
+
+}  // namespace trefoil
