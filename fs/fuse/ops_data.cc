@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests about the bytes of files.
+//
+// OPEN is answered ENOSYS once, and FLUSH has no handler (which is ENOSYS
+// too): the kernel then opens and closes files without asking, keeps their
+// pages across opens, and sends O_TRUNC as a truncation of its own.
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "fs/fuse/request.h"
+
+namespace trefoil {
+namespace {
+
+// A reply carries the number of bytes copied in 32 bits.
+constexpr uint64_t kCopyBytesMax = 1ULL << 30;
+
+void Open(fuse_req_t raw, fuse_ino_t, fuse_file_info*) {
+  fuse_reply_err(raw, ENOSYS);
+}
+
+void Read(fuse_req_t raw, fuse_ino_t node, size_t size, off_t offset,
+          fuse_file_info*) {
+  Request::Handle(raw, [=](Request& request) {
+    const std::span<char> out = ThreadContext::Current().Buffer(size);
+    const Result<size_t> read =
+        request.volume().Read(ToNode(node), static_cast<uint64_t>(offset), out);
+    if (!read.ok()) return request.Done(read.status());
+    request.Bytes({out.data(), *read});
+  });
+}
+
+void Write(fuse_req_t raw, fuse_ino_t node, const char* data, size_t size,
+           off_t offset, fuse_file_info* info) {
+  // After a buffered O_SYNC write the kernel sends FSYNC; after a direct one
+  // it leaves it to us (O1).
+  const bool sync =
+      (info->flags & O_DIRECT) != 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0;
+  Request::Handle(raw, [=](Request& request) {
+    Status status = request.volume().Write(
+        ToNode(node), static_cast<uint64_t>(offset), {data, size},
+        ThreadContext::Current().head.kill_suid_sgid);
+    if (status.ok() && sync) status = request.volume().Sync();
+    if (!status.ok()) return request.Done(status);
+    request.Count(size);
+  });
+}
+
+void Sync(fuse_req_t raw, fuse_ino_t, int, fuse_file_info*) {
+  Request::Handle(
+      raw, [](Request& request) { request.Done(request.volume().Sync()); });
+}
+
+void Allocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset,
+              off_t length, fuse_file_info*) {
+  Request::Handle(raw, [=](Request& request) {
+    request.Done(request.volume().Allocate(ToNode(node), mode,
+                                           static_cast<uint64_t>(offset),
+                                           static_cast<uint64_t>(length)));
+  });
+}
+
+void Seek(fuse_req_t raw, fuse_ino_t node, off_t offset, int whence,
+          fuse_file_info*) {
+  Request::Handle(raw, [=](Request& request) {
+    request.Offset(request.volume().Seek(
+        ToNode(node), static_cast<uint64_t>(offset), whence));
+  });
+}
+
+void CopyRange(fuse_req_t raw, fuse_ino_t from, off_t from_offset,
+               fuse_file_info*, fuse_ino_t to, off_t to_offset, fuse_file_info*,
+               size_t length, int flags) {
+  Request::Handle(raw, [=](Request& request) {
+    if (flags != 0) return request.Error(EINVAL);
+    const Result<uint64_t> copied = request.volume().CopyRange(
+        ToNode(from), static_cast<uint64_t>(from_offset), ToNode(to),
+        static_cast<uint64_t>(to_offset), std::min(length, kCopyBytesMax));
+    if (!copied.ok()) return request.Done(copied.status());
+    request.Count(*copied);
+  });
+}
+
+}  // namespace
+
+void AddDataOperations(fuse_lowlevel_ops& ops) {
+  ops.open = Open;
+  ops.read = Read;
+  ops.write = Write;
+  ops.fsync = Sync;
+  ops.fallocate = Allocate;
+  ops.lseek = Seek;
+  ops.copy_file_range = CopyRange;
+}
+
+}  // namespace trefoil
