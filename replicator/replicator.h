@@ -56,7 +56,7 @@ class Replicator {
                          int64_t timeout_nanos) = 0;
   // Makes shippers that back off try again now.
   virtual void Nudge() = 0;
-  [[nodiscard]] virtual std::vector<TargetStatus> Status() const = 0;
+  [[nodiscard]] virtual std::vector<TargetStatus> status() const = 0;
 };
 
 // The last known state of each target of a volume that is not mounted, from
