@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The index: an ordered key-value store in three families, rebuildable from
-// objects and journal (O6). RocksDB stands behind it (index_rocksdb.cc and
-// rocksdb_file_system.cc are the only files that know) and does all its file
-// I/O through the Env.
+// objects and journal (O6). RocksDB stands behind it (only index_rocksdb.cc and
+// the rocksdb_* files know) and does all its file I/O through the Env.
 //
 // Keeps O2: before bytes are appended to a MANIFEST the `before_manifest`
 // hook runs, so that the journal is durable up to everything that the
 // manifest can make visible. RocksDB's own WAL is off; a batch carries the LSN
 // that it stands for, and families flush atomically.
 // Thread rule: Apply by one thread at a time, in LSN order; the rest by any.
+// Views and cursors are destroyed before the index.
+// Keys are not empty; a key that is answers nothing and can't be put.
 #pragma once
 
 #include <cstdint>
@@ -69,7 +70,8 @@ class IndexCursor {
   virtual void SeekBack(std::string_view key) = 0;
   virtual void Next() = 0;
   virtual void Prev() = 0;
-  [[nodiscard]] virtual bool Valid() const = 0;  // false at the end and on error
+  [[nodiscard]] virtual bool Valid()
+      const = 0;  // false at the end and on error
   [[nodiscard]] virtual std::string_view key() const = 0;
   [[nodiscard]] virtual std::string_view value() const = 0;
   [[nodiscard]] virtual Status status() const = 0;
@@ -90,7 +92,9 @@ class IndexView {
 struct IndexOptions {
   uint64_t block_cache_bytes = 64ULL << 20;
   uint64_t write_buffer_bytes = 48ULL << 20;  // over all families
-  // Runs before a MANIFEST append; an error fails the flush (O2).
+  // Runs before a MANIFEST append, also in Open; an error fails the flush (O2)
+  // and, unless it is kNoSpace, every later change until the index is opened
+  // anew. Called by any thread, for the life of the index; must not call it.
   std::function<Status()> before_manifest;
 };
 
@@ -100,13 +104,16 @@ class Index : public IndexView {  // itself: the newest state
   // what is there (the caller may rebuild: O6).
   static Result<std::unique_ptr<Index>> Open(Env& env, const std::string& dir,
                                              const IndexOptions& options);
-  // Everything applied becomes visible at once with `lsn` as applied LSN.
+  // Everything applied becomes visible at once with `lsn` as applied LSN. May
+  // wait for a flush when memory is full. After kNoSpace, which a background
+  // flush may have met, it may be tried again; nothing of it was applied.
   virtual Status Apply(const IndexBatch& batch, Lsn lsn) = 0;
   // LSN of the last Apply, kept with the data; 0 when nothing was applied.
   [[nodiscard]] virtual Lsn applied() const = 0;
   // Every Apply up to it survives a crash without the journal (O5).
   [[nodiscard]] virtual Lsn flushed() const = 0;
-  // Makes everything applied so far survive; waits.
+  // Makes everything applied so far survive; waits. Destroying the index does
+  // not: what was not flushed is then the journal's to give back.
   virtual Status Flush() = 0;
   virtual std::unique_ptr<IndexView> Snapshot() = 0;
   // Bytes in memtables and caches, for status.

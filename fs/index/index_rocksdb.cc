@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: Apache-2.0
+// The index over RocksDB.
+//
+// The applied LSN is the value of the empty key of the local family: it is
+// part of every batch, so it is in memory, in a flushed file and in the
+// manifest exactly when the batch is (O2). The empty key is no key of a
+// caller: it can't be put, got or walked to.
+// What is flushed is what that key says when only table files are read, which
+// RocksDB adds to its state after the manifest that names them was synced.
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <atomic>
+#include <exception>
+#include <utility>
+
+#include "fs/base/bytes.h"
+#include "fs/base/mutex.h"
+#include "fs/index/index.h"
+#include "fs/index/rocksdb_file_system.h"
+#include "fs/index/rocksdb_options.h"
+
+namespace trefoil {
+namespace {
+
+using rocksdb::Slice;
+
+// RocksDB always has a family called default; it serves as the live one.
+constexpr std::array<const char*, kFamilies> kFamilyNames = {
+    "default", "history", "local"};
+constexpr std::string_view kAppliedKey;            // empty: sorts first
+constexpr std::string_view kFirstKey = {"\0", 1};  // after kAppliedKey
+
+Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+StatusCode CodeOf(const rocksdb::Status& status) {
+  if (status.IsCorruption()) return StatusCode::kCorruption;
+  if (status.IsNoSpace()) return StatusCode::kNoSpace;
+  if (status.IsBusy()) return StatusCode::kBusy;
+  if (status.IsInvalidArgument()) return StatusCode::kInvalidArgument;
+  // A file that the manifest names is gone.
+  if (status.IsPathNotFound() || status.IsNotFound()) {
+    return StatusCode::kCorruption;
+  }
+  return StatusCode::kIoError;
+}
+
+Status FromRocksDb(const rocksdb::Status& status, const std::string& dir) {
+  if (status.ok()) return OkStatus();
+  return {CodeOf(status), "index " + dir + ": " + status.ToString()};
+}
+
+// The open database, for those that read it. Constant while they live.
+struct Database {
+  std::string dir;
+  std::unique_ptr<rocksdb::Env> env;  // outlives db
+  std::unique_ptr<rocksdb::DB> db;
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
+
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* Handle(Family family) const {
+    return families[static_cast<size_t>(family)];
+  }
+  [[nodiscard]] Status ToStatus(const rocksdb::Status& status) const {
+    return FromRocksDb(status, dir);
+  }
+};
+
+class Cursor final : public IndexCursor {
+ public:
+  Cursor(const Database& database, Family family,
+         const rocksdb::Snapshot* snapshot, std::string_view lower,
+         std::string_view upper)
+      : database_(database),
+        lower_(lower.empty() ? kFirstKey : lower),
+        upper_(upper),
+        lower_slice_(lower_),
+        upper_slice_(upper_) {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot;
+    options.iterate_lower_bound = &lower_slice_;
+    if (!upper_.empty()) options.iterate_upper_bound = &upper_slice_;
+    options.auto_prefix_mode = MaySkipByPrefix(upper_);
+    options.total_order_seek = !options.auto_prefix_mode;
+    iterator_.reset(database.db->NewIterator(options, database.Handle(family)));
+  }
+
+  void Seek(std::string_view key) override {
+    // RocksDB leaves a seek below the lower bound to the caller.
+    if (key < lower_) key = lower_;
+    iterator_->Seek(ToSlice(key));
+  }
+  void SeekBack(std::string_view key) override {
+    iterator_->SeekForPrev(ToSlice(key));
+  }
+  void Next() override {
+    if (iterator_->Valid()) iterator_->Next();
+  }
+  void Prev() override {
+    if (iterator_->Valid()) iterator_->Prev();
+  }
+  [[nodiscard]] bool Valid() const override { return iterator_->Valid(); }
+  [[nodiscard]] std::string_view key() const override {
+    return iterator_->key().ToStringView();
+  }
+  [[nodiscard]] std::string_view value() const override {
+    return iterator_->value().ToStringView();
+  }
+  [[nodiscard]] Status status() const override {
+    return database_.ToStatus(iterator_->status());
+  }
+
+ private:
+  const Database& database_;
+  const std::string lower_;
+  const std::string upper_;
+  const Slice lower_slice_;
+  const Slice upper_slice_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+// Reads at `snapshot`, or the newest state when that is null.
+class Reader {
+ public:
+  Reader(const Database& database, const rocksdb::Snapshot* snapshot)
+      : database_(database) {
+    options_.snapshot = snapshot;
+  }
+
+  [[nodiscard]] Result<std::optional<std::string>> Get(
+      Family family, std::string_view key) const {
+    if (key == kAppliedKey) return std::optional<std::string>();
+    std::string value;
+    const rocksdb::Status status = database_.db->Get(
+        options_, database_.Handle(family), ToSlice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return database_.ToStatus(status);
+    return std::optional<std::string>(std::move(value));
+  }
+
+  [[nodiscard]] std::unique_ptr<IndexCursor> NewCursor(
+      Family family, std::string_view lower, std::string_view upper) const {
+    return std::make_unique<Cursor>(database_, family, options_.snapshot, lower,
+                                    upper);
+  }
+
+ private:
+  const Database& database_;
+  rocksdb::ReadOptions options_;
+};
+
+class SnapshotView final : public IndexView {
+ public:
+  explicit SnapshotView(const Database& database)
+      : database_(database),
+        snapshot_(database.db->GetSnapshot()),
+        reader_(database, snapshot_) {}
+  ~SnapshotView() override { database_.db->ReleaseSnapshot(snapshot_); }
+  SnapshotView(const SnapshotView&) = delete;
+  SnapshotView& operator=(const SnapshotView&) = delete;
+
+  Result<std::optional<std::string>> Get(Family family,
+                                         std::string_view key) override {
+    return reader_.Get(family, key);
+  }
+  std::unique_ptr<IndexCursor> NewCursor(Family family, std::string_view lower,
+                                         std::string_view upper) override {
+    return reader_.NewCursor(family, lower, upper);
+  }
+
+ private:
+  const Database& database_;
+  const rocksdb::Snapshot* const snapshot_;
+  const Reader reader_;
+};
+
+// What RocksDB's background work reports. Thread-safe.
+class Listener final : public rocksdb::EventListener {
+ public:
+  // Calls `on_flush` after each flush from now on.
+  void Start(std::function<void()> on_flush) {
+    const MutexLock lock(mu_);
+    on_flush_ = std::move(on_flush);
+  }
+  // The gravest error since RocksDB last went on; OK when there is none.
+  rocksdb::Status error() {
+    const MutexLock lock(mu_);
+    return error_;
+  }
+  void ClearError() {
+    const MutexLock lock(mu_);
+    error_ = rocksdb::Status::OK();
+  }
+
+  void OnFlushCompleted(rocksdb::DB* /*db*/,
+                        const rocksdb::FlushJobInfo& /*info*/) override {
+    std::function<void()> on_flush;
+    {
+      const MutexLock lock(mu_);
+      on_flush = on_flush_;
+    }
+    if (on_flush != nullptr) on_flush();
+  }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
+                         rocksdb::Status* error) override {
+    const MutexLock lock(mu_);
+    if (error_.ok() || error->severity() > error_.severity()) error_ = *error;
+  }
+  // Going on after an error is Apply's and Flush's to try.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/,
+                            rocksdb::Status /*error*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+
+ private:
+  Mutex mu_;  // a leaf: nothing is called with it held
+  std::function<void()> on_flush_ GUARDED_BY(mu_);
+  rocksdb::Status error_ GUARDED_BY(mu_);
+};
+
+class RocksIndex final : public Index {
+ public:
+  RocksIndex(Env& env, SharedMemory memory, Database database,
+             std::shared_ptr<Listener> listener)
+      : env_(env),
+        memory_(std::move(memory)),
+        database_(std::move(database)),
+        listener_(std::move(listener)),
+        latest_(database_, nullptr) {
+    write_options_.disableWAL = true;
+  }
+
+  ~RocksIndex() override {
+    rocksdb::DB* const db = database_.db.get();
+    rocksdb::CancelAllBackgroundWork(db, true);
+    for (rocksdb::ColumnFamilyHandle* family : database_.families) {
+      // An error here could only mean a handle that is not the database's.
+      db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+    }
+  }
+  RocksIndex(const RocksIndex&) = delete;
+  RocksIndex& operator=(const RocksIndex&) = delete;
+
+  // Loads the LSNs; the first call after construction.
+  Status Start();
+
+  Result<std::optional<std::string>> Get(Family family,
+                                         std::string_view key) override {
+    return latest_.Get(family, key);
+  }
+  std::unique_ptr<IndexCursor> NewCursor(Family family, std::string_view lower,
+                                         std::string_view upper) override {
+    return latest_.NewCursor(family, lower, upper);
+  }
+  std::unique_ptr<IndexView> Snapshot() override {
+    return std::make_unique<SnapshotView>(database_);
+  }
+
+  Status Apply(const IndexBatch& batch, Lsn lsn) override;
+  Status Flush() override;
+
+  [[nodiscard]] Lsn applied() const override {
+    return Lsn(applied_.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] Lsn flushed() const override {
+    return Lsn(flushed_.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] uint64_t memory_bytes() const override {
+    return memory_.block_cache->GetUsage() +
+           memory_.write_buffers->memory_usage();
+  }
+
+ private:
+  Status FillBatch(const IndexBatch& batch, Lsn lsn);
+  Result<Lsn> ReadLsn(rocksdb::ReadTier tier) const;
+  Status RefreshFlushed();
+  bool RoomAgain();
+  void ResumeAfterNoSpace();
+
+  Env& env_;
+  const SharedMemory memory_;
+  const Database database_;
+  const std::shared_ptr<Listener> listener_;
+  const Reader latest_;
+  rocksdb::WriteOptions write_options_;
+
+  rocksdb::WriteBatch batch_;  // of the one applier; keeps its memory
+  std::string lsn_bytes_;      // of the one applier
+  std::atomic<uint64_t> applied_{0};
+  std::atomic<uint64_t> flushed_{0};
+  Mutex refresh_mu_;  // orders reading the flushed LSN and keeping it; a leaf
+};
+
+Result<Lsn> RocksIndex::ReadLsn(rocksdb::ReadTier tier) const {
+  rocksdb::ReadOptions options;
+  options.read_tier = tier;
+  std::string value;
+  const rocksdb::Status status = database_.db->Get(
+      options, database_.Handle(Family::kLocal), ToSlice(kAppliedKey), &value);
+  if (status.IsNotFound()) return Lsn(0);
+  if (!status.ok()) return database_.ToStatus(status);
+  ByteReader reader(value);
+  const Lsn lsn(reader.U64());
+  if (!reader.AtEnd()) {
+    return Status(StatusCode::kCorruption,
+                  "index " + database_.dir + ": the applied LSN is malformed");
+  }
+  return lsn;
+}
+
+Status RocksIndex::RefreshFlushed() {
+  const MutexLock lock(refresh_mu_);
+  TREFOIL_ASSIGN(const Lsn lsn, ReadLsn(rocksdb::kPersistedTier));
+  flushed_.store(lsn.value, std::memory_order_release);
+  return OkStatus();
+}
+
+Status RocksIndex::Start() {
+  // RocksDB reads memory too for kPersistedTier until it has seen a write
+  // without its log; so it sees one before there is any memory to read.
+  rocksdb::WriteBatch nothing;
+  TREFOIL_TRY(
+      database_.ToStatus(database_.db->Write(write_options_, &nothing)));
+  TREFOIL_TRY(RefreshFlushed());
+  TREFOIL_ASSIGN(const Lsn lsn, ReadLsn(rocksdb::kReadAllTier));
+  applied_.store(lsn.value, std::memory_order_release);
+  // A read that fails leaves the older LSN, which is safe (O5).
+  listener_->Start([this] { static_cast<void>(RefreshFlushed()); });
+  return OkStatus();
+}
+
+Status RocksIndex::FillBatch(const IndexBatch& batch, Lsn lsn) {
+  batch_.Clear();
+  rocksdb::Status status;
+  for (const IndexChange& change : batch.changes()) {
+    if (change.key == kAppliedKey) {
+      return {StatusCode::kInvalidArgument,
+              "index " + database_.dir + ": a change has an empty key"};
+    }
+    rocksdb::ColumnFamilyHandle* const family = database_.Handle(change.family);
+    status = change.value.has_value()
+                 ? batch_.Put(family, change.key, *change.value)
+                 : batch_.Delete(family, change.key);
+    if (!status.ok()) return database_.ToStatus(status);
+  }
+  lsn_bytes_.clear();
+  AppendLe(&lsn_bytes_, lsn.value);
+  return database_.ToStatus(batch_.Put(database_.Handle(Family::kLocal),
+                                       ToSlice(kAppliedKey), lsn_bytes_));
+}
+
+Status RocksIndex::Apply(const IndexBatch& batch, Lsn lsn) {
+  TREFOIL_TRY(FillBatch(batch, lsn));
+  rocksdb::Status status = database_.db->Write(write_options_, &batch_);
+  if (!status.ok() && RoomAgain()) {
+    ResumeAfterNoSpace();
+    status = database_.db->Write(write_options_, &batch_);
+  }
+  if (!status.ok()) {
+    // What stopped the background work says more than what stopped this write.
+    const rocksdb::Status cause = listener_->error();
+    return database_.ToStatus(cause.ok() ? status : cause);
+  }
+  applied_.store(lsn.value, std::memory_order_release);
+  return OkStatus();
+}
+
+// Whether a flush is worth trying after the disk was full. Half of the memory
+// is what its table files need at most, as they are compressed.
+bool RocksIndex::RoomAgain() {
+  if (!listener_->error().IsNoSpace()) return false;
+  const Result<SpaceInfo> space = env_.Space(database_.dir);
+  return space.ok() &&
+         space->available_bytes >= memory_.write_buffers->memory_usage() / 2;
+}
+
+// RocksDB takes writes again only when it is told to, and then flushes.
+void RocksIndex::ResumeAfterNoSpace() {
+  if (!listener_->error().IsNoSpace()) return;
+  if (database_.db->Resume().ok()) listener_->ClearError();
+}
+
+Status RocksIndex::Flush() {
+  ResumeAfterNoSpace();
+  rocksdb::FlushOptions options;
+  options.wait = true;
+  options.allow_write_stall = true;
+  const rocksdb::Status status = database_.db->Flush(
+      options, {database_.families.begin(), database_.families.end()});
+  if (!status.ok()) return database_.ToStatus(status);
+  // The listener may not have been called yet.
+  return RefreshFlushed();
+}
+
+// A directory with table files or manifests and no CURRENT is what is left of
+// an index: RocksDB would make an empty one in it.
+Status CheckNothingWithoutCurrent(Env& env, const std::string& dir) {
+  TREFOIL_ASSIGN(const std::vector<DirEntry> entries, env.List(dir));
+  bool has_current = false;
+  bool has_remains = false;
+  for (const DirEntry& entry : entries) {
+    has_current = has_current || entry.name == "CURRENT";
+    has_remains = has_remains || entry.name.ends_with(".sst") ||
+                  entry.name.starts_with("MANIFEST-");
+  }
+  if (has_remains && !has_current) {
+    return {StatusCode::kCorruption, "index " + dir + ": CURRENT is missing"};
+  }
+  return OkStatus();
+}
+
+// What RocksDB says about a database that it can't open, where the operating
+// system did not fail, is damage.
+Status OpenError(const rocksdb::Status& status, const std::string& dir) {
+  const StatusCode code = CodeOf(status);
+  const bool failed = status.IsIOError() && code != StatusCode::kCorruption;
+  const bool refused =
+      code == StatusCode::kNoSpace || code == StatusCode::kBusy;
+  return {failed || refused ? code : StatusCode::kCorruption,
+          "index " + dir + ": " + status.ToString()};
+}
+
+Result<Database> OpenDatabase(Env& env, const std::string& dir,
+                              const IndexOptions& options,
+                              const SharedMemory& memory,
+                              const std::shared_ptr<Listener>& listener) {
+  Database database;
+  database.dir = dir;
+  database.env =
+      rocksdb::NewCompositeEnv(NewEnvFileSystem(env, options.before_manifest));
+  rocksdb::DBOptions db_options = MakeDbOptions(memory);
+  db_options.env = database.env.get();
+  db_options.listeners.push_back(listener);
+  const rocksdb::ColumnFamilyOptions family =
+      MakeFamilyOptions(options, memory);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const char* name : kFamilyNames) descriptors.emplace_back(name, family);
+
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(db_options, dir, descriptors, &handles, &db);
+  if (!status.ok()) return OpenError(status, dir);
+  database.db.reset(db);
+  std::copy(handles.begin(), handles.end(), database.families.begin());
+  return database;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Index>> Index::Open(Env& env, const std::string& dir,
+                                           const IndexOptions& options) {
+  TREFOIL_TRY(env.CreateDirs(dir));
+  TREFOIL_TRY(CheckNothingWithoutCurrent(env, dir));
+  try {
+    SharedMemory memory = MakeSharedMemory(options);
+    auto listener = std::make_shared<Listener>();
+    TREFOIL_ASSIGN(Database database,
+                   OpenDatabase(env, dir, options, memory, listener));
+    auto index = std::make_unique<RocksIndex>(
+        env, std::move(memory), std::move(database), std::move(listener));
+    TREFOIL_TRY(index->Start());
+    return std::unique_ptr<Index>(std::move(index));
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kCorruption,
+                  "index " + dir + ": " + error.what());
+  }
+}
+
+}  // namespace trefoil
