@@ -89,14 +89,16 @@ class Journal {
       const JournalOptions& options, Lsn from,
       const std::function<Status(const JournalRecord&)>& replay);
 
-  // Room for `bytes` of records (record overhead is added) is set aside for
-  // the caller's next Reserve, so that Reserve can't fail. Near the bound it
-  // waits a little longer each time, at the bound it waits until Trim makes
-  // room: writers slow smoothly. `urgent` callers (destage, operations that
-  // free things) take from a reserve and do not wait. Call without locks.
-  // kNoSpace when the disk can't hold another segment and nothing is left.
+  // Sets aside room for `bytes` of records (record overhead is added) until
+  // Cancel gives exactly the same amount back; what the caller reserves
+  // in between fits, so that Reserve can't fail: used + set aside never
+  // exceeds the capacity. Near the bound it waits a little longer each time,
+  // at the bound it waits until Trim makes room: writers slow smoothly.
+  // `urgent` callers (destage, operations that free things) take from a
+  // reserve and do not wait. Call without locks. kNoSpace when the disk can't
+  // hold another segment and nothing is left.
   virtual Status Admit(uint64_t bytes, bool urgent) = 0;
-  // Gives back what Admit set aside and Reserve did not use.
+  // Ends an Admit of `bytes`, after the Reserve and Write it was for.
   virtual void Cancel(uint64_t bytes) = 0;
 
   // The next LSN and its place. Under the caller's sequencer lock, after
@@ -115,13 +117,15 @@ class Journal {
   Status SyncAll() { return Sync(stats().reserved); }
 
   // Reads data of a record, from `position` on, `out.size()` bytes (inside the
-  // record's data), verified. kCorruption names segment and offset.
+  // record's data), verified. kNotFound when Trim has passed the record, also
+  // when that happened while reading: the caller looks again where the bytes
+  // are now. kCorruption names segment and offset.
   virtual Status ReadData(const JournalPosition& position,
                           std::span<char> out) = 0;
 
   // Records with LSN <= `lsn` are no longer needed (O5); segments wholly at
-  // or below it are recycled. The caller guarantees that no reader still
-  // holds a position in them.
+  // or below it are recycled. Readers may still hold positions in them: see
+  // ReadData.
   virtual Status Trim(Lsn lsn) = 0;
 
   [[nodiscard]] virtual JournalStats stats() const = 0;
