@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// trefoil umount: takes the mount away and waits until its daemon has closed
+// the volume, so that everything is in the journal on stable storage.
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "fs/fuse/mount_table.h"
+#include "tools/json_fields.h"
+#include "tools/mount.h"
+#include "tools/mount_point.h"
+#include "tools/report.h"
+#include "tools/volume_client.h"
+
+namespace trefoil {
+namespace {
+
+// Closing writes out an index of some dozen MiB and syncs; a slow disk with a
+// full queue takes its time.
+constexpr int kCloseTimeoutMillis = 300'000;
+
+struct UmountArguments {
+  std::string mountpoint;
+  bool wait = false;
+};
+
+// A process that can be waited for without being its parent.
+class Daemon {
+ public:
+  Daemon() = default;
+  explicit Daemon(uint64_t pid)
+      : fd_(static_cast<int>(
+            syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))) {}
+
+  // False when it still runs after the time that closing may take.
+  bool WaitForEnd() const {
+    if (fd_.get() < 0) return true;
+    pollfd poll_fd{fd_.get(), POLLIN, 0};
+    while (true) {
+      const int result = poll(&poll_fd, 1, kCloseTimeoutMillis);
+      if (result < 0 && errno == EINTR) continue;
+      return result > 0;
+    }
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+Result<MountTableEntry> FindOurMount(const std::string& mountpoint) {
+  TREFOIL_ASSIGN(const std::string path, CanonicalPath(mountpoint));
+  TREFOIL_ASSIGN(const auto table, ReadMountTable());
+  const auto entry = FindMount(table, path);
+  if (!entry || entry->type != kFuseTypeName) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("{}: no Trefoil volume is mounted there", path));
+  }
+  return *entry;
+}
+
+int RunUmount(const UmountArguments& arguments) {
+  const Result<MountTableEntry> mount = FindOurMount(arguments.mountpoint);
+  if (!mount.ok()) return Fail("umount", mount.status());
+  Daemon daemon;
+  // A mount whose daemon has died is taken away all the same.
+  if (auto client = ControlClient::Connect(mount->source); client.ok()) {
+    const Result<Json> ping =
+        (*client)->Call("ping", Json::object(), kControlTimeoutNanos);
+    if (ping.ok()) daemon = Daemon(CountField(*ping, "pid"));
+    if (arguments.wait) {
+      const Status synced = SyncTargets(**client, SyncRequest{});
+      if (!synced.ok()) {
+        return Fail("umount", synced,
+                    "still mounted; without --wait it unmounts, and the copies "
+                    "catch up after the next mount");
+      }
+    }
+  } else if (arguments.wait) {
+    return Fail("umount", client.status());
+  }
+  const Status unmounted = Unmount(mount->mountpoint, /*lazily=*/false);
+  if (!unmounted.ok()) {
+    return Fail("umount", unmounted,
+                unmounted.Is(StatusCode::kBusy)
+                    ? "'fuser -vm " + mount->mountpoint + "' shows which"
+                    : "");
+  }
+  if (daemon.WaitForEnd()) return kExitOk;
+  return Fail("umount",
+              Status(StatusCode::kTimedOut,
+                     fmt::format("{}: unmounted, but its daemon is still "
+                                 "closing the volume",
+                                 mount->source)));
+}
+
+}  // namespace
+
+void AddUmountCommand(CLI::App& trefoil, Action* action) {
+  const auto arguments = std::make_shared<UmountArguments>();
+  CLI::App* umount = trefoil.add_subcommand(
+      "umount", "Unmount a volume; everything written is in its journal then");
+  umount
+      ->add_option("MOUNTPOINT", arguments->mountpoint,
+                   "Where the volume is mounted")
+      ->required();
+  umount->add_flag("--wait", arguments->wait,
+                   "Bring every copy up to date first");
+  umount->callback([=] { *action = [=] { return RunUmount(*arguments); }; });
+}
+
+}  // namespace trefoil
