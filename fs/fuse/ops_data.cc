@@ -3,9 +3,8 @@
 //
 // OPEN is answered ENOSYS once, and FLUSH has no handler (which is ENOSYS
 // too): the kernel then opens and closes files without asking, keeps their
-// pages across opens, and sends O_TRUNC as a truncation of its own.
-#include <fcntl.h>
-
+// pages across opens, and sends O_TRUNC as a truncation of its own. After each
+// O_SYNC write, a direct one too, it sends FSYNC.
 #include <algorithm>
 
 #include "fs/fuse/request.h"
@@ -38,10 +37,9 @@ void Write(fuse_req_t raw, fuse_ino_t node, const char* data, size_t size,
   const bool sync =
       (info->flags & O_DIRECT) != 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0;
   Request::Handle(raw, [=](Request& request) {
-    Status status = request.volume().Write(
+    const Status status = request.volume().Write(
         ToNode(node), static_cast<uint64_t>(offset), {data, size},
         ThreadContext::Current().head.kill_suid_sgid);
-    if (status.ok() && sync) status = request.volume().Sync();
     if (!status.ok()) return request.Done(status);
     request.Count(size);
   });
