@@ -31,11 +31,7 @@ void Read(fuse_req_t raw, fuse_ino_t node, size_t size, off_t offset,
 }
 
 void Write(fuse_req_t raw, fuse_ino_t node, const char* data, size_t size,
-           off_t offset, fuse_file_info* info) {
-  // After a buffered O_SYNC write the kernel sends FSYNC; after a direct one
-  // it leaves it to us (O1).
-  const bool sync =
-      (info->flags & O_DIRECT) != 0 && (info->flags & (O_SYNC | O_DSYNC)) != 0;
+           off_t offset, fuse_file_info*) {
   Request::Handle(raw, [=](Request& request) {
     const Status status = request.volume().Write(
         ToNode(node), static_cast<uint64_t>(offset), {data, size},
