@@ -28,6 +28,41 @@ uint64_t GearOf(std::string_view key, uint8_t byte) {
   return gear;
 }
 
+struct Position {
+  size_t at = 0;  // bytes taken
+  uint64_t fingerprint = 0;
+};
+
+// Goes on until the fingerprint has only zeros below `mask` (true: the cut is
+// at `position->at`) or `end` is reached. Two bytes a round: the fingerprint
+// of the second does not wait for that of the first.
+bool FindCut(const std::array<uint64_t, 256>& gear, std::string_view data,
+             size_t end, uint64_t mask, Position* position) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(data.data());
+  size_t at = position->at;
+  uint64_t fingerprint = position->fingerprint;
+  while (at + 2 <= end) {
+    const uint64_t first_gear = gear[bytes[at]];
+    const uint64_t first = (fingerprint << 1) + first_gear;
+    fingerprint = (fingerprint << 2) + (first_gear << 1) + gear[bytes[at + 1]];
+    if ((first & mask) == 0) {
+      *position = {at + 1, first};
+      return true;
+    }
+    at += 2;
+    if ((fingerprint & mask) == 0) {
+      *position = {at, fingerprint};
+      return true;
+    }
+  }
+  if (at < end) {
+    fingerprint = (fingerprint << 1) + gear[bytes[at]];
+    ++at;
+  }
+  *position = {at, fingerprint};
+  return (fingerprint & mask) == 0;
+}
+
 }  // namespace
 
 Chunker::Chunker(std::string_view key, const ChunkerOptions& options)
@@ -47,22 +82,15 @@ Chunker::Chunker(std::string_view key, const ChunkerOptions& options)
 size_t Chunker::FirstChunk(std::string_view data) const {
   const size_t end = std::min<size_t>(data.size(), options_.max_bytes);
   if (end <= options_.min_bytes) return end;
-  const auto* bytes = reinterpret_cast<const uint8_t*>(data.data());
-  const uint64_t* gear = gear_.data();
-  uint64_t fingerprint = 0;
-  size_t at = options_.min_bytes - kWindowBytes;
-  for (; at < options_.min_bytes; ++at) {
-    fingerprint = (fingerprint << 1) + gear[bytes[at]];
+  // What lies before the window can't matter.
+  Position position{options_.min_bytes - kWindowBytes, 0};
+  for (; position.at < options_.min_bytes; ++position.at) {
+    const auto byte = static_cast<uint8_t>(data[position.at]);
+    position.fingerprint = (position.fingerprint << 1) + gear_[byte];
   }
   const size_t middle = std::min<size_t>(end, options_.average_bytes);
-  for (; at < middle; ++at) {
-    fingerprint = (fingerprint << 1) + gear[bytes[at]];
-    if ((fingerprint & mask_small_) == 0) return at + 1;
-  }
-  for (; at < end; ++at) {
-    fingerprint = (fingerprint << 1) + gear[bytes[at]];
-    if ((fingerprint & mask_large_) == 0) return at + 1;
-  }
+  if (FindCut(gear_, data, middle, mask_small_, &position)) return position.at;
+  if (FindCut(gear_, data, end, mask_large_, &position)) return position.at;
   return end;
 }
 

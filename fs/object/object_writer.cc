@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/object/object_writer.h"
 
+#include <array>
 #include <utility>
 
 #include "fs/base/bytes.h"
@@ -10,8 +11,12 @@
 namespace trefoil {
 namespace {
 
-// Small frames are gathered into writes of this size.
+// Small frames are gathered into writes of at most this size; frames of at
+// least kDirectBytes are written from where they lie.
 constexpr size_t kWriteBufferBytes = 1U << 20;
+constexpr size_t kDirectBytes = 64U << 10;
+// The disk begins to work on what was written each time this has gathered.
+constexpr uint64_t kWritebackBytes = 1U << 20;
 
 bool IsBounded(ObjectKind kind) { return kind != ObjectKind::kCheckpoint; }
 
@@ -35,7 +40,8 @@ class FileObjectWriter final : public ObjectWriter {
   // Remembers the first error: after it the file's content is unknown.
   Status Keep(Status status);
   Status Write(std::string_view bytes);
-  Status Flush();
+  // Writes what is buffered and `more` behind it.
+  Status Flush(std::string_view more);
   Status FinishFile();
   Result<FrameLocation> AppendFrame(FrameType type, std::string_view raw);
 
@@ -45,8 +51,9 @@ class FileObjectWriter final : public ObjectWriter {
 
   std::unique_ptr<File> file_;
   Sha256 sha256_;
-  std::string buffer_;  // what follows flushed_bytes_ in the file
-  uint64_t flushed_bytes_ = 0;
+  std::string buffer_;  // what follows written_bytes_ in the file
+  uint64_t written_bytes_ = 0;
+  uint64_t writeback_bytes_ = 0;  // of these the disk was told
   uint64_t size_bytes_ = 0;
   uint32_t frame_count_ = 0;
   bool finished_ = false;
@@ -75,17 +82,21 @@ Status FileObjectWriter::Begin() {
 
 Status FileObjectWriter::Write(std::string_view bytes) {
   sha256_.Update(bytes);
-  buffer_.append(bytes);
   size_bytes_ += bytes.size();
-  return buffer_.size() < kWriteBufferBytes ? OkStatus() : Flush();
+  if (bytes.size() >= kDirectBytes) return Flush(bytes);
+  buffer_.append(bytes);
+  return buffer_.size() < kWriteBufferBytes ? OkStatus() : Flush("");
 }
 
-Status FileObjectWriter::Flush() {
-  TREFOIL_TRY(file_->WriteAt(flushed_bytes_, buffer_));
-  // The disk works while the next frames are compressed.
-  file_->StartWriteback(flushed_bytes_, buffer_.size());
-  flushed_bytes_ += buffer_.size();
+Status FileObjectWriter::Flush(std::string_view more) {
+  const std::array<std::string_view, 2> parts{buffer_, more};
+  TREFOIL_TRY(file_->WriteAt(written_bytes_, parts));
+  written_bytes_ += buffer_.size() + more.size();
   buffer_.clear();
+  if (written_bytes_ - writeback_bytes_ >= kWritebackBytes) {
+    file_->StartWriteback(writeback_bytes_, written_bytes_ - writeback_bytes_);
+    writeback_bytes_ = written_bytes_;
+  }
   return OkStatus();
 }
 
@@ -123,7 +134,7 @@ Status FileObjectWriter::FinishFile() {
   TREFOIL_ASSIGN(const FrameLocation location,
                  AppendFrame(FrameType::kTrailer, trailer));
   TREFOIL_CHECK(location.offset + location.stored_bytes == size_bytes_);
-  TREFOIL_TRY(Flush());
+  TREFOIL_TRY(Flush(""));
   return file_->Sync();
 }
 

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: what ObjectWriter puts into a file is the documented object, named by
+// its hash, and an unfinished one leaves nothing.
+// Method: known answers for every kind with a Random that repeats itself;
+// round trips through a store; an Env whose writes and syncs fail.
+#include "fs/object/object_writer.h"
+
+#include "fs/object/object_reader.h"
+#include "tests/object/object_testing.h"
+
+namespace trefoil {
+namespace {
+
+class ObjectWriterTest : public testing::Test {
+ protected:
+  std::unique_ptr<ObjectWriter> Create(const ObjectHeader& header) {
+    return ObjectWriter::Create(env_, random_, path_, header).value();
+  }
+  std::string Written() { return env_.ReadFile(path_, 1U << 30).value(); }
+
+  FaultyEnv env_;
+  SeededRandom random_{1};
+  const ScratchDir dir_;
+  const std::string path_ = dir_.Path("object");
+};
+
+struct KnownAnswer {
+  ObjectKind kind;
+  const char* name;
+};
+
+// The payloads are too short to shrink, so that these hold for every zstd.
+TEST_F(ObjectWriterTest, EveryKindHasItsKnownBytes) {
+  for (const KnownAnswer& known : {
+           KnownAnswer{ObjectKind::kPack,
+                       "d3d7269ae77c4d7e098d2ac6a9f50ac277c3c8d1d0aee1ffbab7b51"
+                       "21a94788f"},
+           KnownAnswer{ObjectKind::kCommit,
+                       "77e8954b8ed209a00344eb8a355e50e478034c5021200bf36a2efa7"
+                       "a644e52ba"},
+           KnownAnswer{ObjectKind::kCheckpoint,
+                       "177d2795fc27cd8ef8e640fe91d7791e7c2a1c5a1761348cee567c7"
+                       "9119ec750"},
+           KnownAnswer{ObjectKind::kVolume,
+                       "9199ef537a7d83b9dd2abe5ccbbfd07a28a904d513451bc39c4eafe"
+                       "cf2ce2155"},
+           KnownAnswer{ObjectKind::kOwner,
+                       "b0a714eccda08401581f4ba1c5cd6b17c35b4366ca25d3b35364388"
+                       "99dce241f"},
+       }) {
+    random_ = SeededRandom(1);
+    const auto writer = Create(SampleHeader(known.kind));
+    ASSERT_OK(writer->Append(FrameType::kMeta, "meta").status());
+    ASSERT_OK(writer->Append(FrameType::kBlock, "a block").status());
+    ASSERT_OK(writer->Append(FrameType::kBlock, "").status());
+    const FinishedObject finished = writer->Finish().value();
+    EXPECT_EQ(finished.name.ToHex(), known.name)
+        << "kind " << static_cast<int>(known.kind);
+    EXPECT_EQ(finished.name, Sha256::Of(Written()));
+    EXPECT_EQ(finished.size_bytes, Written().size());
+  }
+}
+
+TEST_F(ObjectWriterTest, WhatIsWrittenIsRead) {
+  std::vector<std::string> raws;
+  for (uint64_t i = 0; i < 300; ++i) {
+    raws.push_back(i % 2 == 0 ? Noise(i, i * 100) : Text(i * 3000));
+  }
+  const ObjectHeader header = SampleHeader(ObjectKind::kPack);
+  const auto writer = Create(header);
+  std::vector<FrameLocation> locations;
+  for (const std::string& raw : raws) {
+    const uint64_t offset = writer->size_bytes();
+    locations.push_back(writer->Append(FrameType::kBlock, raw).value());
+    EXPECT_EQ(locations.back().offset, offset);
+    EXPECT_EQ(writer->size_bytes(), offset + locations.back().stored_bytes);
+  }
+  EXPECT_EQ(writer->frame_count(), raws.size());
+  const FinishedObject finished = writer->Finish().value();
+  MapStore store;
+  const std::string key = PackKey(finished.name);
+  store.objects[key] = Written();
+  size_t next = 0;
+  ASSERT_OK(ReadObject(store, key, kMaxObjectBytes,
+                       [&](const ObjectHeader&, const OpenedFrame& frame) {
+                         EXPECT_EQ(frame.raw, raws[next]);
+                         EXPECT_EQ(frame.location, locations[next]);
+                         ++next;
+                         return OkStatus();
+                       }));
+  EXPECT_EQ(next, raws.size());
+}
+
+TEST_F(ObjectWriterTest, TheSameContentNeverHasTheSameName) {
+  Hash256 names[2];
+  for (Hash256& name : names) {
+    const auto writer = Create(SampleHeader(ObjectKind::kPack));
+    ASSERT_OK(writer->Append(FrameType::kBlock, "same").status());
+    name = writer->Finish().value().name;
+  }
+  EXPECT_NE(names[0], names[1]);
+}
+
+TEST_F(ObjectWriterTest, AnUnfinishedObjectLeavesNoFile) {
+  {
+    const auto writer = Create(SampleHeader(ObjectKind::kPack));
+    ASSERT_OK(writer->Append(FrameType::kBlock, "lost").status());
+    EXPECT_TRUE(env_.Exists(path_));
+  }
+  EXPECT_FALSE(env_.Exists(path_));
+}
+
+TEST_F(ObjectWriterTest, ALongerLeftoverIsReplaced) {
+  ASSERT_OK(env_.WriteFileAtomically(path_, std::string(100'000, 'x')));
+  const FinishedObject finished =
+      Create(SampleHeader(ObjectKind::kPack))->Finish().value();
+  EXPECT_EQ(Written().size(), finished.size_bytes);
+  EXPECT_EQ(Sha256::Of(Written()), finished.name);
+}
+
+TEST_F(ObjectWriterTest, AFrameBeyondTheBoundIsRefusedAndNothingIsLost) {
+  const auto writer = Create(SampleHeader(ObjectKind::kPack));
+  EXPECT_CODE(
+      writer->Append(FrameType::kBlock, std::string(kMaxFrameBytes + 1, 'a'))
+          .status(),
+      kInvalidArgument);
+  ASSERT_OK(writer->Append(FrameType::kBlock, "kept").status());
+  EXPECT_OK(writer->Finish().status());
+}
+
+TEST_F(ObjectWriterTest, APackDoesNotOutgrowWhatReadersAccept) {
+  const auto writer = Create(SampleHeader(ObjectKind::kPack));
+  const std::string raw = Noise(1, kMaxFrameBytes);
+  Status status;
+  while (status.ok()) {
+    ASSERT_LE(writer->size_bytes(), kMaxObjectBytes);
+    status = writer->Append(FrameType::kBlock, raw).status();
+  }
+  EXPECT_CODE(status, kInvalidArgument);
+  EXPECT_LE(writer->Finish().value().size_bytes, kMaxObjectBytes);
+}
+
+TEST_F(ObjectWriterTest, AfterAFailedWriteTheObjectIsLostForGood) {
+  const auto writer = Create(SampleHeader(ObjectKind::kPack));
+  env_.write_error = Status::FromErrno(ENOSPC, "write");
+  EXPECT_CODE(
+      writer->Append(FrameType::kBlock, Noise(1, kMaxFrameBytes)).status(),
+      kNoSpace);
+  env_.write_error = OkStatus();
+  EXPECT_CODE(writer->Append(FrameType::kBlock, "more").status(), kNoSpace);
+  EXPECT_CODE(writer->Finish().status(), kNoSpace);
+}
+
+TEST_F(ObjectWriterTest, AFailedSyncIsNotRetriedIntoSuccess) {
+  {
+    const auto writer = Create(SampleHeader(ObjectKind::kPack));
+    env_.sync_error = Status::FromErrno(EIO, "sync");
+    EXPECT_CODE(writer->Finish().status(), kIoError);
+    env_.sync_error = OkStatus();
+    EXPECT_CODE(writer->Finish().status(), kIoError);
+  }
+  EXPECT_FALSE(env_.Exists(path_));
+}
+
+TEST_F(ObjectWriterTest, WithoutADirectoryNothingIsCreated) {
+  EXPECT_CODE(
+      ObjectWriter::Create(env_, random_, dir_.Path("no/object"), {}).status(),
+      kNotFound);
+}
+
+}  // namespace
+}  // namespace trefoil
