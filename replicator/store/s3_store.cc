@@ -20,7 +20,6 @@ constexpr uint64_t kMaxListBodyBytes = 8U << 20;
 constexpr size_t kMaxTokenBytes = 8U << 10;
 // Pages without a single new key before a server counts as mad.
 constexpr int kMaxEmptyPages = 100;
-constexpr const char* kKeysPerPage = "1000";
 
 Status CheckKey(std::string_view key) {
   if (IsValidObjectKey(key)) return OkStatus();
@@ -123,11 +122,12 @@ struct S3Store::ListState {
 };
 
 S3Store::S3Store(S3Endpoint endpoint, std::unique_ptr<HttpClient> client,
-                 Clock& clock)
+                 Clock& clock, uint32_t keys_per_page)
     : endpoint_(std::move(endpoint)),
       prefix_(endpoint_.url.prefix.empty() ? "" : endpoint_.url.prefix + "/"),
       client_(std::move(client)),
-      clock_(clock) {}
+      clock_(clock),
+      keys_per_page_(keys_per_page) {}
 
 std::string S3Store::Describe() const { return endpoint_.url.ToString(); }
 
@@ -236,7 +236,7 @@ Status S3Store::ListPage(ListState* state) {
   operation.max_body_bytes = kMaxListBodyBytes;
   operation.query = {{"list-type", "2"},
                      {"encoding-type", "url"},
-                     {"max-keys", kKeysPerPage},
+                     {"max-keys", std::to_string(keys_per_page_)},
                      {"prefix", state->prefix}};
   if (!state->token.empty()) {
     operation.query.emplace_back("continuation-token", state->token);

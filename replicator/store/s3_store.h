@@ -22,8 +22,12 @@ namespace trefoil {
 
 class S3Store : public ObjectStore {
  public:
-  S3Store(S3Endpoint endpoint, std::unique_ptr<HttpClient> client,
-          Clock& clock);
+  // S3's own bound on the keys of one page of a list.
+  static constexpr uint32_t kKeysPerPage = 1000;
+
+  // `clock` outlives the store and gives the time of signatures.
+  S3Store(S3Endpoint endpoint, std::unique_ptr<HttpClient> client, Clock& clock,
+          uint32_t keys_per_page = kKeysPerPage);
 
   Status Put(std::string_view key, ObjectSource& source, PutMode mode) override;
   Result<std::string> Get(std::string_view key, ByteRange range,
@@ -51,6 +55,7 @@ class S3Store : public ObjectStore {
   const std::string prefix_;  // empty, or ends with '/'
   const std::unique_ptr<HttpClient> client_;
   Clock& clock_;
+  const uint32_t keys_per_page_;
 };
 
 }  // namespace trefoil
