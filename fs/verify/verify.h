@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verifier: looks at a volume that nobody has open, or at one target's
+// tree, and says what is wrong with it. It changes nothing.
+//
+// Thread rule: free functions; `progress` is called by the calling thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "fs/object/object_store.h"
+#include "fs/volume/volume.h"
+
+namespace trefoil {
+
+enum class Severity {
+  kInfo,     // worth knowing, nothing is wrong
+  kWarning,  // nothing is lost, but somebody should look
+  kError,    // something is missing, damaged or contradictory
+};
+
+struct Finding {
+  Severity severity = Severity::kError;
+  std::string code;   // "missing-pack", "bad-hash" ...: for scripts
+  std::string where;  // the object's key, the file, the record
+  std::string text;   // for people
+};
+
+struct VerifyOptions {
+  bool read_data = false;  // hash every byte of every object
+  // Bytes (or objects, without read_data) checked and to be checked.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
+struct VerifyReport {
+  std::vector<Finding> findings;
+  uint64_t objects = 0;
+  uint64_t bytes = 0;
+  uint64_t commits = 0;
+  uint64_t files = 0;
+  // Nothing above Severity::kInfo was found.
+  [[nodiscard]] bool clean() const {
+    for (const Finding& finding : findings) {
+      if (finding.severity != Severity::kInfo) return false;
+    }
+    return true;
+  }
+};
+
+// An error means that it could not be checked (kBusy: it is open elsewhere);
+// what is wrong with the volume is in the report.
+Result<VerifyReport> VerifyVolume(World world, const std::string& path,
+                                  const VerifyOptions& options);
+Result<VerifyReport> VerifyStore(World world, ObjectStore& store,
+                                 const VerifyOptions& options);
+
+}  // namespace trefoil

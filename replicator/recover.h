@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recovery: a new volume from one target alone (O7), and taking ownership of
+// it afterwards (O9).
+//
+// Thread rule: free functions; `progress` is called by the calling thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "fs/object/object_store.h"
+#include "fs/volume/config.h"
+#include "fs/volume/volume.h"
+
+namespace trefoil {
+
+struct RecoverOptions {
+  bool full = false;  // fetch every object before returning
+  // Bytes fetched and to be fetched.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
+// Makes the volume `volume_path` (absent or an empty directory) with the tree
+// of the target's watermark. It is detached: it ships nothing and owns nothing
+// until TakeOver. `from_settings` becomes a target in its configuration. When
+// it fails nothing is left at `volume_path`.
+Status RecoverVolume(World world, ObjectStore& from,
+                     const TargetSettings& from_settings,
+                     const std::string& volume_path,
+                     const RecoverOptions& options);
+
+// Lets a detached volume own and ship to its targets from its next opening on.
+// kBusy when it is open.
+Status TakeOver(World world, const std::string& volume_path);
+
+}  // namespace trefoil
