@@ -95,7 +95,8 @@ class Findings(unittest.TestCase):
 
     def test_a_test_without_a_goal(self):
         self.one(style_check.tests_say_why,
-                 {"tests/a_test.cc": LICENCE + "int a;\n"}, "goal and method")
+                 {"tests/a_test.cc": LICENCE + "TEST(A, B) {}\n"},
+                 "goal and method")
 
     def test_an_unregistered_source(self):
         sources = {"fs/CMakeLists.txt": "add(xa.cc)\n", "fs/a.cc": ""}

@@ -65,7 +65,8 @@ def tests_say_why(files):
     """A test opens with its goal and method, right below the licence."""
     for path in files.sources("tests/"):
         lines = files.text(path).split("\n")
-        if path.endswith("_test.cc") and not lines[1].startswith("// "):
+        has_tests = re.search(r"^TEST(_F|_P)?\(", files.text(path), re.MULTILINE)
+        if has_tests and not lines[1].startswith("// "):
             yield f"{path}:2: a test opens with a comment: goal and method"
 
 
