@@ -145,7 +145,7 @@ Status LocalTree::Impl::EnsureDir(std::string_view dir) {
 
 Status LocalTree::Impl::EnsureOneDir(const std::string& dir) {
   const std::string path = PathOf(dir);
-  const Status created = env.CreateDir(path);
+  Status created = env.CreateDir(path);
   if (!created.ok() && !created.Is(StatusCode::kAlreadyExists)) return created;
   // One that exists may have been made by a process that died before this.
   TREFOIL_TRY(env.SyncDir(DirName(path)));

@@ -151,7 +151,7 @@ Status WalkFrames(
     TREFOIL_ASSIGN(const OpenedFrame frame,
                    TakeFrame(stream, header, frame_no));
     if (frame.type == FrameType::kTrailer) return CheckTrailer(frame);
-    const Status visited = visit(header, frame);
+    Status visited = visit(header, frame);
     if (!visited.ok()) {
       *visitor_stopped = true;
       return visited;

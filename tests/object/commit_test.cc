@@ -48,7 +48,7 @@ std::string InfoRaw(const ObjectHeader& header) {
   writer.U8(1);
   writer.U64(header.number);
   writer.U64(header.generation.value);
-  for (const uint64_t field : {5, 6, 7, 8}) writer.U64(field);
+  for (const uint64_t field : {5U, 6U, 7U, 8U}) writer.U64(field);
   writer.U8(0);
   writer.Varint(0);
   writer.Varint(0);
