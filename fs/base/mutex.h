@@ -14,7 +14,8 @@
 #endif
 #define GUARDED_BY(x) TREFOIL_TSA(guarded_by(x))
 #define REQUIRES(...) TREFOIL_TSA(requires_capability(__VA_ARGS__))
-#define REQUIRES_SHARED(...) TREFOIL_TSA(requires_shared_capability(__VA_ARGS__))
+#define REQUIRES_SHARED(...) \
+  TREFOIL_TSA(requires_shared_capability(__VA_ARGS__))
 #define EXCLUDES(...) TREFOIL_TSA(locks_excluded(__VA_ARGS__))
 #define ACQUIRE(...) TREFOIL_TSA(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) TREFOIL_TSA(release_capability(__VA_ARGS__))
@@ -26,6 +27,9 @@ class TREFOIL_TSA(capability("mutex")) Mutex {
  public:
   void Lock() ACQUIRE() { mu_.lock(); }
   void Unlock() RELEASE() { mu_.unlock(); }
+  // Tells the analysis, which can't see through a callback, that the caller's
+  // caller holds the mutex.
+  void AssertHeld() TREFOIL_TSA(assert_capability(this)) {}
 
  private:
   friend class CondVar;

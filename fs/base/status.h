@@ -72,7 +72,8 @@ class [[nodiscard]] Status {
     int error;
     std::string message;
   };
-  explicit Status(Rep rep) : rep_(std::make_shared<const Rep>(std::move(rep))) {}
+  explicit Status(Rep rep)
+      : rep_(std::make_shared<const Rep>(std::move(rep))) {}
 
   std::shared_ptr<const Rep> rep_;
 };
@@ -83,7 +84,7 @@ inline Status OkStatus() { return {}; }
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT(*-explicit-*)
+  Result(T value) : value_(std::move(value)) {}         // NOLINT(*-explicit-*)
   Result(Status status) : status_(std::move(status)) {  // NOLINT(*-explicit-*)
     TREFOIL_CHECK(!status_.ok());
   }
@@ -115,18 +116,19 @@ class [[nodiscard]] Result {
 
 }  // namespace trefoil
 
-// Return the error of `expr` (a Status) from this function, if it has one.
-#define TREFOIL_TRY(expr)                                       \
-  do {                                                          \
-    if (::trefoil::Status try_status = (expr); !try_status.ok()) \
-      return try_status;                                        \
-  } while (false)
-
 #define TREFOIL_CONCAT_(a, b) a##b
 #define TREFOIL_CONCAT(a, b) TREFOIL_CONCAT_(a, b)
+// Return the error of `expr` (a Status) from this function, if it has one.
+#define TREFOIL_TRY(expr) \
+  TREFOIL_TRY_(TREFOIL_CONCAT(try_status_, __COUNTER__), expr)
+#define TREFOIL_TRY_(tmp, expr)                                \
+  do {                                                         \
+    if (::trefoil::Status tmp = (expr); !tmp.ok()) return tmp; \
+  } while (false)
+
 // TREFOIL_ASSIGN(auto x, F()): x is the value of F(), or return its error.
 #define TREFOIL_ASSIGN(decl, expr) \
-  TREFOIL_ASSIGN_(TREFOIL_CONCAT(try_result_, __LINE__), decl, expr)
+  TREFOIL_ASSIGN_(TREFOIL_CONCAT(try_result_, __COUNTER__), decl, expr)
 #define TREFOIL_ASSIGN_(tmp, decl, expr) \
   auto tmp = (expr);                     \
   if (!tmp.ok()) return tmp.status();    \

@@ -92,9 +92,10 @@ class IndexView {
 struct IndexOptions {
   uint64_t block_cache_bytes = 64ULL << 20;
   uint64_t write_buffer_bytes = 48ULL << 20;  // over all families
-  // Runs before a MANIFEST append, also in Open; an error fails the flush (O2)
-  // and, unless it is kNoSpace, every later change until the index is opened
-  // anew. Called by any thread, for the life of the index; must not call it.
+  // Runs before a MANIFEST append, also in Open; makes the journal durable up
+  // to the LSN of the latest Apply, finished or not. An error fails the flush
+  // (O2) and, unless it is kNoSpace, every change until the index is opened
+  // anew. Called by any thread, for the life of the index.
   std::function<Status()> before_manifest;
 };
 

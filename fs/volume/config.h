@@ -14,7 +14,8 @@
 namespace trefoil {
 
 struct TargetSettings {
-  std::string name;  // "second", "offsite", ...: lower-case letters, digits, '-'
+  std::string
+      name;  // "second", "offsite", ...: lower-case letters, digits, '-'
   std::string url;
   // Further keys of the target's table, as written (region, path_style,
   // profile, ca_file, and what init found out: conditional_put ...).

@@ -70,15 +70,15 @@ struct XattrFlags {
 };
 
 struct VolumeStatus {
-  std::string state;  // "ok", "read-only"
+  std::string state;   // "ok", "read-only"
   std::string reason;  // why it is read-only
   uint64_t journal_used_bytes = 0;
   uint64_t journal_capacity_bytes = 0;
-  uint64_t dirty_bytes = 0;  // file data that is in no object yet
+  uint64_t dirty_bytes = 0;      // file data that is in no object yet
   uint64_t pending_changes = 0;  // metadata keys that are in no commit yet
   uint64_t disk_total_bytes = 0;
   uint64_t disk_available_bytes = 0;
-  uint64_t objects = 0;       // packs and commits on the primary
+  uint64_t objects = 0;  // packs and commits on the primary
   uint64_t object_bytes = 0;
   uint64_t memory_bytes = 0;  // caches and buffers
   std::string last_error;

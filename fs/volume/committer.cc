@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/volume/committer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "fs/base/log.h"
+#include "fs/index/keys.h"
+
+namespace trefoil {
+namespace {
+
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
+// How often the round thread looks whether a round is due.
+constexpr auto kPollInterval = std::chrono::milliseconds(200);
+// A commit is due early when it would carry this many keys ...
+constexpr size_t kManyChangedKeys = 200'000;
+// ... or when the journal is this full.
+constexpr uint64_t kJournalShareDue = 4;
+// The index is flushed for the sake of trimming from this fill on.
+constexpr uint64_t kJournalShareFlush = 8;
+// Background work yields to the threads that answer applications.
+constexpr int kBackgroundNice = 5;
+
+CommitRef RefOf(CommitSeq seq, const CommitRecord& record) {
+  CommitRef ref;
+  ref.seq = seq;
+  ref.generation = record.generation;
+  ref.name = record.name;
+  ref.size_bytes = record.size_bytes;
+  ref.time_nanos = record.time_nanos;
+  ref.cut = record.cut;
+  return ref;
+}
+
+Result<uint64_t> LoadCounter(Index& index, std::string_view name) {
+  TREFOIL_ASSIGN(const auto bytes, index.Get(Family::kLive, CounterKey(name)));
+  if (!bytes) return uint64_t{1};
+  return DecodeNumber(*bytes);
+}
+
+}  // namespace
+
+Committer::Committer(VolumeCore& core, References& references)
+    : core_(core),
+      references_(references),
+      reaper_(core, references),
+      chunker_(core.identity.chunk_key, ChunkerOptions{}) {}
+
+Committer::~Committer() { Stop(); }
+
+Status Committer::Load() {
+  MutexLock round(round_mu_);
+  TREFOIL_ASSIGN(const uint64_t block,
+                 LoadCounter(*core_.index, kBlockCounter));
+  TREFOIL_ASSIGN(const uint64_t pack, LoadCounter(*core_.index, kPackCounter));
+  numbers_ = {BlockNo(block), PackNo(pack)};
+  auto cursor = core_.index->NewCursor(Family::kLocal, "K", "L");
+  cursor->SeekBack("L");
+  TREFOIL_TRY(cursor->status());
+  if (!cursor->Valid()) return OkStatus();
+  TREFOIL_ASSIGN(const CommitRecord record,
+                 CommitRecord::Decode(cursor->value()));
+  MutexLock lock(head_mu_);
+  head_ = RefOf(CommitSeq(NumberInKey(cursor->key())), record);
+  return OkStatus();
+}
+
+void Committer::Start() {
+  round_thread_ = std::thread([this] { RoundLoop(); });
+  sync_thread_ = std::thread([this] { SyncLoop(); });
+}
+
+void Committer::Stop() {
+  {
+    MutexLock lock(loop_mu_);
+    stopping_ = true;
+    loop_wakeup_.SignalAll();
+  }
+  if (round_thread_.joinable()) round_thread_.join();
+  if (sync_thread_.joinable()) sync_thread_.join();
+  WakeWaiters();
+}
+
+CommitRef Committer::head() const {
+  MutexLock lock(head_mu_);
+  return head_;
+}
+
+bool Committer::WaitForCommit(CommitSeq after, int64_t timeout_nanos) {
+  const int64_t end = core_.world.clock.MonotonicNanos() + timeout_nanos;
+  MutexLock lock(head_mu_);
+  while (head_.seq <= after && !waking_) {
+    const int64_t left = end - core_.world.clock.MonotonicNanos();
+    if (left <= 0) break;
+    head_changed_.WaitFor(head_mu_, std::chrono::nanoseconds(left));
+  }
+  return head_.seq > after;
+}
+
+void Committer::WakeWaiters() {
+  MutexLock lock(head_mu_);
+  waking_ = true;
+  head_changed_.SignalAll();
+}
+
+bool Committer::RoundIsDue(int64_t last_round_nanos) {
+  size_t keys = 0;
+  {
+    MutexLock sequencer(core_.sequencer_mu);
+    if (core_.changes_since_cut == 0) return false;
+    keys = core_.changed.size();
+  }
+  const JournalStats journal = core_.journal->stats();
+  return keys >= kManyChangedKeys ||
+         journal.used_bytes > journal.capacity_bytes / kJournalShareDue ||
+         core_.world.clock.MonotonicNanos() - last_round_nanos >=
+             core_.options.commit_interval_nanos;
+}
+
+void Committer::RoundLoop() {
+  setpriority(PRIO_PROCESS, 0, kBackgroundNice);
+  int64_t last_round = core_.world.clock.MonotonicNanos();
+  int64_t next_housekeeping = 0;
+  int64_t not_before = 0;
+  for (;;) {
+    {
+      MutexLock lock(loop_mu_);
+      if (!stopping_) loop_wakeup_.WaitFor(loop_mu_, kPollInterval);
+      if (stopping_) return;
+    }
+    if (!core_.CheckWritable().ok()) continue;
+    const int64_t now = core_.world.clock.MonotonicNanos();
+    if (now >= next_housekeeping &&
+        (purge_requested_ || references_.AnyDue())) {
+      next_housekeeping = now + kNanosPerSecond;
+      MutexLock round(round_mu_);
+      core_.NoteError(Housekeep());
+    }
+    if (now < not_before || !RoundIsDue(last_round)) continue;
+    // The error of a failed round is noted where it happens.
+    const bool failed = !Commit().ok();
+    last_round = core_.world.clock.MonotonicNanos();
+    not_before = failed ? last_round + kNanosPerSecond : 0;
+  }
+}
+
+void Committer::SyncLoop() {
+  for (;;) {
+    {
+      MutexLock lock(loop_mu_);
+      if (!stopping_) {
+        loop_wakeup_.WaitFor(loop_mu_, std::chrono::seconds(1));
+      }
+      if (stopping_) return;
+    }
+    const JournalStats stats = core_.journal->stats();
+    if (stats.durable >= stats.reserved || !core_.failure().ok()) continue;
+    if (Status synced = core_.journal->SyncAll(); !synced.ok()) {
+      core_.Fail(synced);
+    }
+  }
+}
+
+Status Committer::Housekeep() {
+  if (purge_requested_.exchange(false)) {
+    if (Status purged = reaper_.PurgeHistory(); !purged.ok()) {
+      purge_requested_ = true;
+      return purged;
+    }
+  }
+  return reaper_.ReapOrphans();
+}
+
+Result<CommitRef> Committer::Commit() {
+  MutexLock round(round_mu_);
+  TREFOIL_TRY(core_.CheckWritable());
+  TREFOIL_TRY(Housekeep());
+  auto cut = core_.MakeCut();
+  if (!cut) return head();
+  if (Status done = Round(*cut); !done.ok()) {
+    core_.RestoreChanged(std::move(cut->changed));
+    core_.NoteError(done.WithContext("commit"));
+    return done;
+  }
+  core_.dirty_bytes_estimate = core_.dirty.JournalBytes();
+  core_.NoteError(TrimJournal());
+  return head();
+}
+
+Status Committer::Round(VolumeCore::Cut& cut) {
+  if (Status synced = core_.journal->Sync(cut.lsn); !synced.ok()) {
+    core_.Fail(synced);
+    return synced;
+  }
+  Destager destager(core_, chunker_, numbers_);
+  Status done = destager.Run(cut.epoch);
+  if (done.ok()) done = WriteCommit(cut, destager);
+  // A round that failed leaves its keys to the next one.
+  if (!done.ok()) cut.changed.Merge(destager.TakeChanged());
+  return done;
+}
+
+namespace {
+
+// Collects what a commit carries. Values of keys that operations changed are
+// those of the cut; destage's own keys have their newest values, which no
+// operation touches; a transaction not yet made has the last word.
+class Delta {
+ public:
+  Delta(const VolumeCore::Cut& cut, const ChangedKeys& destaged,
+        const Transaction& pending, Index& index)
+      : cut_(cut), pending_(pending), index_(index) {
+    ChangedKeys all = cut.changed;
+    ChangedKeys own = destaged;
+    for (const auto& [key, value] : pending.changes()) {
+      own.Add(key.first, key.second);
+    }
+    destaged_ = own.Sorted();
+    all.Merge(std::move(own));
+    keys_ = all.Sorted();
+  }
+
+  Result<std::optional<std::string>> Value(
+      const std::pair<Family, std::string>& key) const {
+    if (const auto at = pending_.changes().find(key);
+        at != pending_.changes().end()) {
+      return at->second;
+    }
+    if (std::binary_search(destaged_.begin(), destaged_.end(), key)) {
+      return index_.Get(key.first, key.second);
+    }
+    return cut_.view->Get(key.first, key.second);
+  }
+
+  // The packs among the changes.
+  Result<std::vector<PackRef>> Packs() const {
+    std::vector<PackRef> packs;
+    for (const auto& key : keys_) {
+      if (key.first != Family::kLive || key.second[0] != 'P') continue;
+      TREFOIL_ASSIGN(const auto bytes, Value(key));
+      if (!bytes) continue;
+      TREFOIL_ASSIGN(const PackRecord record, PackRecord::Decode(*bytes));
+      if (record.kind != ObjectKind::kPack) continue;
+      packs.push_back(
+          {PackNo(NumberInKey(key.second)), record.name, record.size_bytes});
+    }
+    return packs;
+  }
+
+  Status WriteTo(CommitWriter& writer) const {
+    for (const auto& key : keys_) {
+      TREFOIL_ASSIGN(const auto value, Value(key));
+      TREFOIL_TRY(
+          writer.AddDelta(static_cast<uint8_t>(key.first), key.second, value));
+    }
+    return OkStatus();
+  }
+
+ private:
+  const VolumeCore::Cut& cut_;
+  const Transaction& pending_;
+  Index& index_;
+  std::vector<std::pair<Family, std::string>> destaged_;
+  std::vector<std::pair<Family, std::string>> keys_;
+};
+
+}  // namespace
+
+Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
+  const CommitRef previous = head();
+  const PackNo pack = numbers_.next_pack;
+  numbers_.next_pack = pack.Next();
+
+  // Where the small blocks will lie is known before they are written: the
+  // frames have to be appended first, so the transaction is built in between.
+  const RetainedEpochs retained = core_.snapshots.Retained();
+  const Epoch layer =
+      destager.has_pending() ? destager.pending_layer() : cut.epoch;
+  Transaction pending(*core_.index, retained, layer);
+  ChangedKeys destaged = destager.TakeChanged();
+
+  ObjectHeader header;
+  header.kind = ObjectKind::kCommit;
+  header.volume_id = core_.identity.volume_id;
+  header.generation = core_.generation;
+  header.number = previous.seq.value + 1;
+  header.previous = previous.name;
+  CommitInfo info;
+  info.seq = CommitSeq(header.number);
+  info.generation = core_.generation;
+  info.epoch = cut.epoch;
+  info.cut = cut.lsn;
+  info.time_nanos = cut.time_nanos;
+  info.pack_no = pack;
+  {
+    const Delta packs_only(cut, destaged, pending, *core_.index);
+    TREFOIL_ASSIGN(info.packs_added, packs_only.Packs());
+  }
+  TREFOIL_ASSIGN(const std::string path, core_.objects->NewTemporaryPath());
+  TREFOIL_ASSIGN(auto writer,
+                 CommitWriter::Create(core_.world.env, core_.world.random, path,
+                                      header, info));
+  std::vector<FrameLocation> locations;
+  for (const PendingBlock& block : destager.pending_blocks()) {
+    TREFOIL_ASSIGN(const FrameLocation location,
+                   writer->AppendBlock(block.raw));
+    locations.push_back(location);
+  }
+  if (destager.has_pending()) {
+    TREFOIL_TRY(destager.BuildPending(pending, pack, locations));
+  }
+  TREFOIL_TRY(Delta(cut, destaged, pending, *core_.index).WriteTo(*writer));
+  TREFOIL_ASSIGN(const FinishedObject object, writer->Finish());
+  TREFOIL_TRY(core_.objects->Adopt(
+      object, CommitKey(info.generation, info.seq, object.name)));
+
+  CommitRecord record;
+  record.generation = info.generation;
+  record.name = object.name;
+  record.size_bytes = object.size_bytes;
+  record.time_nanos = info.time_nanos;
+  record.cut = info.cut;
+  record.epoch = info.epoch;
+  record.pack = pack;
+  VolumeCore::ChangeSpec spec;
+  for (const Effect& effect : pending.effects()) {
+    spec.inodes.push_back(effect.inode);
+  }
+  spec.urgent = true;
+  spec.by_operation = false;
+  spec.meta_bytes = kMaxRecordMetaBytes;
+  TREFOIL_TRY(core_.Change(spec, [&](Transaction& tx) {
+    tx.Absorb(pending);
+    tx.Put(Family::kLocal, LocalCommitKey(info.seq), record.Encode());
+    tx.Put(Family::kLive, CounterKey(kPackCounter),
+           EncodeNumber(pack.Next().value));
+    const PackRecord own{ObjectKind::kCommit, object.name, object.size_bytes,
+                         info.generation, info.seq.value};
+    tx.Put(Family::kLive, PackNoKey(pack), own.Encode());
+    return OkStatus();
+  }));
+  trimmable_.emplace_back(core_.journal->stats().reserved, cut.lsn);
+  MutexLock lock(head_mu_);
+  head_ = RefOf(info.seq, record);
+  head_changed_.SignalAll();
+  return OkStatus();
+}
+
+Status Committer::TrimJournal() {
+  const JournalStats stats = core_.journal->stats();
+  if (stats.used_bytes > stats.capacity_bytes / kJournalShareFlush &&
+      !trimmable_.empty() && core_.index->flushed() < trimmable_.back().first) {
+    TREFOIL_TRY(core_.index->Flush());
+  }
+  const Lsn flushed = core_.index->flushed();
+  Lsn trim;
+  while (!trimmable_.empty() && trimmable_.front().first <= flushed) {
+    trim = trimmable_.front().second;
+    trimmable_.pop_front();
+  }
+  return trim == Lsn() ? OkStatus() : core_.journal->Trim(trim);
+}
+
+}  // namespace trefoil

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The committer: turns what the journal holds into a chain of commits, every
+// few seconds while something changes, and does the housekeeping that must be
+// in step with it: reaping orphans, purging history, trimming the journal.
+//
+// Keeps O2 (the journal is durable up to the cut before the commit is
+// written), O3, O5 (the journal is trimmed only up to a cut whose commit
+// record and index contents survive a crash).
+// Thread rule: Commit may be called by any thread; rounds take turns.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <thread>
+
+#include "fs/volume/core.h"
+#include "fs/volume/destager.h"
+#include "fs/volume/reaper.h"
+#include "fs/volume/references.h"
+
+namespace trefoil {
+
+class Committer {
+ public:
+  Committer(VolumeCore& core, References& references);
+  ~Committer();
+
+  // Loads the head and the counters from the index. Before everything else.
+  Status Load();
+  // Starts the background threads.
+  void Start();
+  // Ends them; no round runs afterwards unless Commit is called.
+  void Stop();
+
+  // As Volume::Commit.
+  Result<CommitRef> Commit() EXCLUDES(round_mu_);
+  [[nodiscard]] CommitRef head() const EXCLUDES(head_mu_);
+  bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) EXCLUDES(head_mu_);
+  void WakeWaiters() EXCLUDES(head_mu_);
+  // A snapshot was deleted: history may have become useless.
+  void RequestPurge() { purge_requested_ = true; }
+
+ private:
+  void RoundLoop();
+  void SyncLoop();
+  [[nodiscard]] bool RoundIsDue(int64_t last_round_nanos);
+  Status Round(VolumeCore::Cut& cut) REQUIRES(round_mu_);
+  // Writes and registers the commit object of a round.
+  Status WriteCommit(const VolumeCore::Cut& cut, Destager& destager)
+      REQUIRES(round_mu_);
+  Status Housekeep() REQUIRES(round_mu_);
+  Status TrimJournal() REQUIRES(round_mu_);
+
+  VolumeCore& core_;
+  References& references_;
+  Reaper reaper_;
+  Chunker chunker_;
+
+  Mutex round_mu_;  // before every lock of VolumeCore
+  ObjectNumbers numbers_ GUARDED_BY(round_mu_);
+  // Commits whose index records may not have survived yet: the LSN of the
+  // record and the cut that may be trimmed once it has.
+  std::deque<std::pair<Lsn, Lsn>> trimmable_ GUARDED_BY(round_mu_);
+
+  mutable Mutex head_mu_;
+  CondVar head_changed_;
+  CommitRef head_ GUARDED_BY(head_mu_);
+  bool waking_ GUARDED_BY(head_mu_) = false;
+
+  Mutex loop_mu_;
+  CondVar loop_wakeup_;
+  bool stopping_ GUARDED_BY(loop_mu_) = false;
+  std::atomic<bool> purge_requested_{false};
+  std::thread round_thread_;
+  std::thread sync_thread_;
+};
+
+}  // namespace trefoil

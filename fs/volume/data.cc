@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// File data: reading through layers and extents, and changes as layers.
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "fs/volume/read_plan.h"
+#include "fs/volume/volume_impl.h"
+
+namespace trefoil {
+namespace {
+
+// How often a read looks again because destage moved what it was reading.
+constexpr int kMaxReadAttempts = 8;
+
+Status CheckRegular(const InodeRecord& inode) {
+  if (S_ISDIR(inode.mode)) return Status::Posix(EISDIR);
+  return S_ISREG(inode.mode) ? OkStatus() : Status::Posix(EINVAL);
+}
+
+Effect RangeEffect(EffectType type, const Transaction& tx, InodeId inode,
+                   uint64_t offset, uint64_t length) {
+  Effect effect;
+  effect.type = type;
+  effect.inode = inode;
+  effect.epoch = tx.epoch();
+  effect.offset = offset;
+  effect.length = length;
+  return effect;
+}
+
+// The inode after `length` bytes were written at `offset`.
+void Extend(InodeRecord& inode, uint64_t offset, uint64_t length, int64_t now) {
+  if (offset > inode.size_bytes) inode.flags |= kInodeSparse;
+  inode.size_bytes = std::max(inode.size_bytes, offset + length);
+  inode.mtime_nanos = now;
+  inode.ctime_nanos = now;
+}
+
+}  // namespace
+
+Status VolumeImpl::ReadPartInto(const DirtyPiece& part, std::span<char> out) {
+  if (const auto* position = std::get_if<JournalPosition>(&part.source)) {
+    return core_->journal->ReadData(*position, out);
+  }
+  if (const auto* source = std::get_if<BlockSource>(&part.source)) {
+    TREFOIL_ASSIGN(const auto block, blocks_.Read(source->block));
+    if (source->offset + out.size() > block->size()) {
+      return {StatusCode::kCorruption,
+              "index: an extent reaches beyond block " +
+                  std::to_string(source->block.value) + "; run fsck"};
+    }
+    std::memcpy(out.data(), block->data() + source->offset, out.size());
+    return OkStatus();
+  }
+  std::memset(out.data(), 0, out.size());
+  return OkStatus();
+}
+
+Status VolumeImpl::ReadParts(const std::vector<DirtyPiece>& parts,
+                             uint64_t offset, std::span<char> out) {
+  for (const DirtyPiece& part : parts) {
+    TREFOIL_TRY(
+        ReadPartInto(part, out.subspan(part.offset - offset, part.length)));
+  }
+  return OkStatus();
+}
+
+Result<size_t> VolumeImpl::Read(NodeId node, uint64_t offset,
+                                std::span<char> out) {
+  Status last;
+  for (int attempt = 0; attempt < kMaxReadAttempts; ++attempt) {
+    TREFOIL_ASSIGN(const InodeView view, LoadInode(*core_, node));
+    TREFOIL_TRY(CheckRegular(view.inode));
+    if (offset >= view.inode.size_bytes) return size_t{0};
+    const size_t size =
+        std::min<uint64_t>(out.size(), view.inode.size_bytes - offset);
+    TREFOIL_ASSIGN(const auto parts,
+                   PlanRead(*core_, node.inode(), offset, size, view.epoch));
+    last = ReadParts(parts, offset, out.first(size));
+    if (last.ok()) return size;
+    if (!last.Is(StatusCode::kNotFound)) break;
+  }
+  core_->NoteError(
+      last.WithContext("reading inode " + std::to_string(node.inode().value)));
+  return Status::Posix(EIO);
+}
+
+Status VolumeImpl::Write(NodeId node, uint64_t offset, std::string_view data,
+                         bool kill_suid_sgid) {
+  TREFOIL_TRY(CheckLive(node));
+  if (data.empty()) return OkStatus();
+  if (data.size() > kMaxWriteBytes) return Status::Posix(EINVAL);
+  if (offset > kMaxFileBytes - data.size()) return Status::Posix(EFBIG);
+  TREFOIL_TRY(
+      core_->space->Take(data.size(), core_->dirty_bytes_estimate.load()));
+  const InodeId number = node.inode();
+  VolumeCore::ChangeSpec spec;
+  spec.inodes = {number};
+  spec.data = data;
+  TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) -> Status {
+    TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));
+    TREFOIL_TRY(CheckRegular(inode));
+    Extend(inode, offset, data.size(), Now());
+    if (kill_suid_sgid) inode.mode = WithoutSetId(inode.mode);
+    tx.Add(RangeEffect(EffectType::kWrite, tx, number, offset, data.size()));
+    return tx.PutInode(number, inode);
+  }));
+  core_->dirty_bytes_estimate += data.size();
+  return OkStatus();
+}
+
+Status VolumeImpl::Allocate(NodeId node, int mode, uint64_t offset,
+                            uint64_t length) {
+  constexpr int kPunch = FALLOC_FL_PUNCH_HOLE;
+  constexpr int kZero = FALLOC_FL_ZERO_RANGE;
+  TREFOIL_TRY(CheckLive(node));
+  if ((mode & ~(FALLOC_FL_KEEP_SIZE | kPunch | kZero)) != 0 ||
+      ((mode & kPunch) != 0 && (mode & FALLOC_FL_KEEP_SIZE) == 0)) {
+    return Status::Posix(EOPNOTSUPP);
+  }
+  if (length == 0) return Status::Posix(EINVAL);
+  if (offset > kMaxFileBytes || length > kMaxFileBytes - offset) {
+    return Status::Posix(EFBIG);
+  }
+  const bool clears = (mode & (kPunch | kZero)) != 0;
+  const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  if ((mode & kPunch) == 0) {
+    TREFOIL_TRY(core_->space->Take(length, core_->dirty_bytes_estimate.load()));
+  }
+  const InodeId number = node.inode();
+  VolumeCore::ChangeSpec spec;
+  spec.inodes = {number};
+  spec.urgent = (mode & kPunch) != 0;
+  return core_->Change(spec, [&](Transaction& tx) -> Status {
+    TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));
+    if (!S_ISREG(inode.mode)) return Status::Posix(ENODEV);
+    const uint64_t end = std::min(offset + length, inode.size_bytes);
+    if (clears && offset < end) {
+      tx.Add(RangeEffect(EffectType::kHole, tx, number, offset, end - offset));
+      inode.flags |= kInodeSparse;
+    }
+    if (!keeps_size && offset + length > inode.size_bytes) {
+      inode.size_bytes = offset + length;
+      inode.flags |= kInodeSparse;
+    }
+    inode.mtime_nanos = inode.ctime_nanos = Now();
+    return tx.PutInode(number, inode);
+  });
+}
+
+Result<uint64_t> VolumeImpl::Seek(NodeId node, uint64_t offset, int whence) {
+  TREFOIL_ASSIGN(const InodeView view, LoadInode(*core_, node));
+  const uint64_t size = view.inode.size_bytes;
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return Status::Posix(EINVAL);
+  if (offset >= size) return Status::Posix(ENXIO);
+  const bool sparse = (view.inode.flags & kInodeSparse) != 0;
+  if (!sparse) return whence == SEEK_DATA ? offset : size;
+  // SEEK_DATA ends at the first data, SEEK_HOLE where data stop following on.
+  uint64_t at = offset;
+  bool found = false;
+  TREFOIL_TRY(VisitData(*core_, node.inode(), offset, size, view.epoch,
+                        [&](const ReadPart& part) {
+                          if (whence == SEEK_DATA) {
+                            at = part.offset;
+                            found = true;
+                            return false;
+                          }
+                          if (part.offset > at) return false;
+                          at = part.offset + part.length;
+                          return true;
+                        }));
+  if (whence == SEEK_DATA && !found) return Status::Posix(ENXIO);
+  return std::min(at, size);
+}
+
+Result<uint64_t> VolumeImpl::CopyBytes(NodeId from, uint64_t from_offset,
+                                       NodeId to, uint64_t to_offset,
+                                       uint64_t length) {
+  std::string buffer(std::min(length, kMaxWriteBytes), '\0');
+  TREFOIL_ASSIGN(const size_t size, Read(from, from_offset, buffer));
+  TREFOIL_TRY(
+      Write(to, to_offset, std::string_view(buffer).substr(0, size), false));
+  return uint64_t{size};
+}
+
+Result<uint64_t> VolumeImpl::ShareParts(const std::vector<DirtyPiece>& parts,
+                                        uint64_t from_offset, NodeId to,
+                                        uint64_t to_offset) {
+  const InodeId number = to.inode();
+  VolumeCore::ChangeSpec spec;
+  spec.inodes = {number};
+  uint64_t copied = 0;
+  TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) -> Status {
+    TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));
+    TREFOIL_TRY(CheckRegular(inode));
+    for (const DirtyPiece& part : parts) {
+      const uint64_t at = to_offset + (part.offset - from_offset);
+      Effect effect =
+          RangeEffect(EffectType::kHole, tx, number, at, part.length);
+      if (const auto* block = std::get_if<BlockSource>(&part.source)) {
+        effect.type = EffectType::kBlocks;
+        effect.block = block->block;
+        effect.block_offset = block->offset;
+      } else {
+        inode.flags |= kInodeSparse;
+      }
+      tx.Add(effect);
+      copied += part.length;
+    }
+    Extend(inode, to_offset, copied, Now());
+    return tx.PutInode(number, inode);
+  }));
+  return copied;
+}
+
+Result<uint64_t> VolumeImpl::CopyRange(NodeId from, uint64_t from_offset,
+                                       NodeId to, uint64_t to_offset,
+                                       uint64_t length) {
+  constexpr uint64_t kMaxCopyBytes = 64ULL << 20;
+  constexpr size_t kMaxParts = 512;
+  TREFOIL_TRY(CheckLive(to));
+  TREFOIL_ASSIGN(const InodeView view, LoadInode(*core_, from));
+  TREFOIL_TRY(CheckRegular(view.inode));
+  if (from_offset >= view.inode.size_bytes) return uint64_t{0};
+  length =
+      std::min({length, view.inode.size_bytes - from_offset, kMaxCopyBytes});
+  if (to_offset > kMaxFileBytes - length) return Status::Posix(EFBIG);
+  TREFOIL_ASSIGN(auto parts, PlanRead(*core_, from.inode(), from_offset, length,
+                                      view.epoch));
+  // What is in blocks is shared; what is only in the journal is copied.
+  const auto dirty =
+      std::find_if(parts.begin(), parts.end(), [](const DirtyPiece& part) {
+        return std::holds_alternative<JournalPosition>(part.source);
+      });
+  if (dirty == parts.begin()) {
+    return CopyBytes(from, from_offset, to, to_offset,
+                     std::min(length, dirty->length));
+  }
+  parts.erase(dirty, parts.end());
+  if (parts.size() > kMaxParts) parts.resize(kMaxParts);
+  return ShareParts(parts, from_offset, to, to_offset);
+}
+
+}  // namespace trefoil

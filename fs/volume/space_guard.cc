@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/volume/space_guard.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace trefoil {
+namespace {
+
+constexpr int64_t kLookEveryNanos = 250'000'000;
+// The reserve: two packs, an index flush, a commit and journal records, on a
+// disk of ordinary size; at most a sixteenth of a small one.
+constexpr uint64_t kReserveBytes = 256ULL << 20;
+
+}  // namespace
+
+SpaceGuard::SpaceGuard(Env& env, Clock& clock, std::string path)
+    : env_(env), clock_(clock), path_(std::move(path)) {
+  Refresh();
+}
+
+void SpaceGuard::Refresh() {
+  const int64_t now = clock_.MonotonicNanos();
+  int64_t due = next_look_nanos_.load();
+  if (now < due ||
+      !next_look_nanos_.compare_exchange_strong(due, now + kLookEveryNanos)) {
+    return;
+  }
+  const auto space = env_.Space(path_);
+  if (!space.ok()) return;
+  total_bytes_ = space->total_bytes;
+  granted_bytes_ = 0;
+  available_bytes_ = space->available_bytes;
+}
+
+uint64_t SpaceGuard::reserve_bytes() {
+  return std::min(kReserveBytes, total_bytes_.load() / 16);
+}
+
+Status SpaceGuard::Take(uint64_t bytes, uint64_t dirty_bytes) {
+  Refresh();
+  const uint64_t granted = granted_bytes_.fetch_add(bytes) + bytes;
+  const uint64_t needed = granted + dirty_bytes + reserve_bytes();
+  if (needed <= available_bytes_.load()) return OkStatus();
+  granted_bytes_ -= std::min(bytes, granted_bytes_.load());
+  return Status::Posix(ENOSPC);
+}
+
+SpaceInfo SpaceGuard::Space() {
+  Refresh();
+  return {total_bytes_.load(), available_bytes_.load()};
+}
+
+}  // namespace trefoil

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/volume/volume_impl.h"
+
+#include <cerrno>
+
+#include "fs/index/keys.h"
+
+namespace trefoil {
+
+VolumeImpl::VolumeImpl(std::unique_ptr<VolumeCore> core)
+    : core_(std::move(core)),
+      blocks_(*core_->index, *core_->objects, core_->options.block_cache_bytes),
+      committer_(*core_, references_) {}
+
+VolumeImpl::~VolumeImpl() { committer_.Stop(); }
+
+Status VolumeImpl::Start() {
+  TREFOIL_TRY(committer_.Load());
+  // Orphans of the last opening: nobody has them open now.
+  TREFOIL_TRY(VisitAt(*core_->index, "O", "P", kLiveEpoch,
+                      [this](std::string_view key, std::string_view) {
+                        references_.AddOrphan(InodeId(NumberInKey(key)));
+                        return true;
+                      }));
+  if (core_->options.background && !core_->options.read_only) {
+    committer_.Start();
+  }
+  return OkStatus();
+}
+
+Status VolumeImpl::Close() {
+  committer_.Stop();
+  if (core_->options.read_only || !core_->failure().ok()) {
+    return core_->failure();
+  }
+  TREFOIL_TRY(core_->journal->SyncAll());
+  // Saves the next opening the replay; nothing depends on it.
+  return core_->index->Flush();
+}
+
+Status VolumeImpl::Sync() {
+  if (core_->options.read_only) return OkStatus();
+  TREFOIL_TRY(core_->CheckWritable());
+  if (Status synced = core_->journal->SyncAll(); !synced.ok()) {
+    core_->Fail(synced);
+    return Status::Posix(EIO);
+  }
+  return OkStatus();
+}
+
+Result<VolumeSpace> VolumeImpl::Space() {
+  const SpaceInfo disk = core_->space->Space();
+  const uint64_t kept =
+      core_->space->reserve_bytes() + core_->dirty_bytes_estimate.load();
+  VolumeSpace space;
+  space.total_bytes = disk.total_bytes;
+  space.available_bytes =
+      disk.available_bytes > kept ? disk.available_bytes - kept : 0;
+  space.free_bytes = space.available_bytes;
+  space.inodes = 1ULL << kInodeBits;
+  MutexLock sequencer(core_->sequencer_mu);
+  space.inodes_free = space.inodes - core_->inodes.next;
+  return space;
+}
+
+Result<CommitRef> VolumeImpl::Commit() { return committer_.Commit(); }
+
+CommitRef VolumeImpl::head() const { return committer_.head(); }
+
+Result<CommitRef> VolumeImpl::NextCommit(CommitSeq after) {
+  const CommitSeq seq = after.Next();
+  TREFOIL_ASSIGN(const auto bytes,
+                 core_->index->Get(Family::kLocal, LocalCommitKey(seq)));
+  if (!bytes) {
+    const bool is_newest = after >= committer_.head().seq;
+    return Status(
+        is_newest ? StatusCode::kNotFound : StatusCode::kCorruption,
+        "commit " + std::to_string(seq.value) + " is not on the primary");
+  }
+  TREFOIL_ASSIGN(const CommitRecord record, CommitRecord::Decode(*bytes));
+  CommitRef ref;
+  ref.seq = seq;
+  ref.generation = record.generation;
+  ref.name = record.name;
+  ref.size_bytes = record.size_bytes;
+  ref.time_nanos = record.time_nanos;
+  ref.cut = record.cut;
+  return ref;
+}
+
+bool VolumeImpl::WaitForCommit(CommitSeq after, int64_t timeout_nanos) {
+  return committer_.WaitForCommit(after, timeout_nanos);
+}
+
+void VolumeImpl::WakeWaiters() { committer_.WakeWaiters(); }
+
+VolumeStatus VolumeImpl::status() const {
+  VolumeStatus status;
+  const Status failure = core_->failure();
+  status.state = failure.ok() && !core_->options.read_only ? "ok" : "read-only";
+  if (!failure.ok()) status.reason = failure.ToString();
+  const JournalStats journal = core_->journal->stats();
+  status.journal_used_bytes = journal.used_bytes;
+  status.journal_capacity_bytes = journal.capacity_bytes;
+  status.dirty_bytes = core_->dirty.JournalBytes();
+  {
+    MutexLock sequencer(core_->sequencer_mu);
+    status.pending_changes =
+        core_->changes_since_cut == 0 ? 0 : core_->changed.size();
+  }
+  const SpaceInfo disk = core_->space->Space();
+  status.disk_total_bytes = disk.total_bytes;
+  status.disk_available_bytes = disk.available_bytes;
+  const auto count = [&status](uint64_t bytes) {
+    ++status.objects;
+    status.object_bytes += bytes;
+  };
+  const Status packs =
+      VisitAt(*core_->index, "P", "Q", kLiveEpoch,
+              [&](std::string_view, std::string_view value) {
+                const auto record = PackRecord::Decode(value);
+                if (record.ok() && record->kind == ObjectKind::kPack) {
+                  count(record->size_bytes);
+                }
+                return true;
+              });
+  auto commits = core_->index->NewCursor(Family::kLocal, "K", "L");
+  for (commits->Seek("K"); commits->Valid(); commits->Next()) {
+    const auto record = CommitRecord::Decode(commits->value());
+    if (record.ok()) count(record->size_bytes);
+  }
+  status.memory_bytes = core_->index->memory_bytes() + blocks_.memory_bytes();
+  status.last_error = packs.ok() ? core_->last_error() : packs.ToString();
+  return status;
+}
+
+}  // namespace trefoil
