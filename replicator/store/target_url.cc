@@ -135,8 +135,7 @@ Result<TargetUrl> ParseS3(std::string_view text, std::string_view scheme) {
   }
   url.bucket = std::string(bucket);
   rest.remove_prefix(std::min(bucket.size() + 1, rest.size()));
-  if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
-  // Prefix and the longest object key must fit one key of the store.
+  if (rest.size() > 1 && rest.back() == '/') rest.remove_suffix(1);
   if (!rest.empty() && !IsValidObjectKey(rest)) {
     return Bad(text, fmt::format("the prefix '{}' may have lower-case letters, "
                                  "digits, '-' and single '/' only",

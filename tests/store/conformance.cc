@@ -217,8 +217,8 @@ TEST_P(ConformanceTest, AnEmptyStoreListsNothing) {
 TEST_P(ConformanceTest, ListsInByteOrderWithSizes) {
   // '-' sorts before '/' and '/' before digits: directories must not decide.
   const std::vector<std::string> keys = {
-      "commit/a-b/c", "commit/a-c", "commit/a/b",   "commit/a0", "commit/b",
-      "owner/1",      "pack/00/x",  "pack/00/y/z",  "pack/01/x"};
+      "commit/a-b/c", "commit/a-c", "commit/a/b",  "commit/a0", "commit/b",
+      "owner/1",      "pack/00/x",  "pack/00/y/z", "pack/01/x"};
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     ASSERT_EQ(Put(*key, *key).ToString(), "ok");
   }
