@@ -154,7 +154,14 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const IndexOptions& options,
   family.prefix_extractor = std::make_shared<ScanPrefix>();
 
   family.write_buffer_size = options.write_buffer_bytes / 2;
-  family.max_write_buffer_number = 2;
+  // Apply runs under the volume's sequencer, before the journal has the bytes
+  // of its record, and a flush waits for the journal: so Apply must never wait
+  // for a flush or a compaction. The journal's bound slows writers instead.
+  family.max_write_buffer_number = 64;
+  family.level0_slowdown_writes_trigger = 1 << 20;
+  family.level0_stop_writes_trigger = 1 << 20;
+  family.soft_pending_compaction_bytes_limit = 0;
+  family.hard_pending_compaction_bytes_limit = 0;
 
   family.level_compaction_dynamic_level_bytes = true;
   family.target_file_size_base = kTableFileBytes;

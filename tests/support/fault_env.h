@@ -38,9 +38,9 @@ struct Fault {
   FaultOp op = FaultOp::kWrite;
   uint64_t nth = 1;  // counted from Arm on
   int error = EIO;
-  bool sticky = false;    // from then on everything that changes fails
-  size_t torn_bytes = 0;  // of a failing write, this much is written
-  std::string path_part;  // only paths that contain it; empty: all
+  bool sticky = false;         // from then on everything that changes fails
+  size_t torn_bytes = 0;       // of a failing write, this much is written
+  std::string path_part = "";  // only paths that contain it; empty: all
 };
 
 class FaultEnv final : public Env {

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// A volume in a directory of its own, for tests: opened without background
+// threads, closed or "crashed" (dropped without Close) and opened again.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "fs/volume/volume.h"
+
+namespace trefoil {
+
+class TestVolume {
+ public:
+  TestVolume();
+  ~TestVolume();  // removes the directory
+
+  Volume& operator*() { return *volume_; }
+  Volume* operator->() { return volume_.get(); }
+  [[nodiscard]] std::string path() const { return directory_ + "/volume"; }
+
+  // Closes and opens.
+  void Reopen();
+  // Opens as after kill -9: the directory as it is now, without Close.
+  void CrashAndReopen();
+  void Close();
+  void Open();
+
+  // The node of a path like "a/b" below `root`; fails the test when absent.
+  NodeId Find(const std::string& path, NodeId root = kRootNode);
+  NodeId MakeFile(const std::string& path, const std::string& content);
+  NodeId MakeDir(const std::string& path);
+  // The whole content.
+  std::string Content(NodeId node);
+  std::string Content(const std::string& path) { return Content(Find(path)); }
+  void WriteAt(NodeId node, uint64_t offset, const std::string& data);
+
+  // One line for each file, directory, link and attribute below `root`, with
+  // everything that a user can see but access times; contents by hash.
+  std::string Describe(NodeId root = kRootNode);
+
+  VolumeOptions options;
+
+ private:
+  std::string directory_;
+  std::unique_ptr<Volume> volume_;
+};
+
+// `size` bytes that do not compress, from a seed.
+std::string RandomBytes(size_t size, uint64_t seed);
+
+}  // namespace trefoil
