@@ -232,7 +232,6 @@ TEST_F(CommitTest, ADescriptionLargerThanOneReadIsRead) {
 using CommitDeathTest = CommitTest;
 
 TEST_F(CommitDeathTest, TheWriterHoldsTheOrder) {
-  testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto commit = Create(SampleHeader(ObjectKind::kCommit));
   ASSERT_OK(commit->AddDelta(0, "b", "1"));
   EXPECT_DEATH(static_cast<void>(commit->AddDelta(0, "b", "2")), "CHECK");
