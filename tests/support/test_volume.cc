@@ -54,11 +54,9 @@ void TestVolume::Reopen() {
 }
 
 void TestVolume::CrashAndReopen() {
-  const std::string copy = directory_ + "/crashed";
-  std::filesystem::copy(path(), copy, std::filesystem::copy_options::recursive);
+  // Without Close nothing is synced or flushed: the index forgets its
+  // memtables, and what the journal wrote is in the page cache.
   volume_.reset();
-  std::filesystem::remove_all(path());
-  std::filesystem::rename(copy, path());
   Open();
 }
 

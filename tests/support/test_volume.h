@@ -23,7 +23,7 @@ class TestVolume {
 
   // Closes and opens.
   void Reopen();
-  // Opens as after kill -9: the directory as it is now, without Close.
+  // Opens as after kill -9: dropped without Close.
   void CrashAndReopen();
   void Close();
   void Open();
