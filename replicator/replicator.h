@@ -24,7 +24,7 @@ struct TargetStatus {
   // "up to date", "catching up", "not there", "unreachable", "full",
   // "refused" (credentials), "fenced", "detached", "failing"
   std::string state;
-  CommitSeq watermark;            // newest commit held completely; 0: none
+  CommitSeq watermark;               // newest commit held completely; 0: none
   int64_t watermark_time_nanos = 0;  // the time that it stands for
   uint64_t objects_held = 0;
   uint64_t bytes_held = 0;
