@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// CommitSource: what a shipper needs to know of a volume: its chain of local
+// commits and the tree that holds their objects.
+// Thread rule: as for Volume: any thread at any time.
+#pragma once
+
+#include "fs/object/local_tree.h"
+#include "fs/volume/types.h"
+
+namespace trefoil {
+
+class CommitSource {
+ public:
+  virtual ~CommitSource() = default;
+
+  // As in Volume.
+  [[nodiscard]] virtual CommitRef head() const = 0;
+  virtual Result<CommitRef> NextCommit(CommitSeq after) = 0;
+  virtual bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) = 0;
+  virtual LocalTree& objects() = 0;
+  [[nodiscard]] virtual VolumeId volume_id() const = 0;
+  [[nodiscard]] virtual Generation generation() const = 0;
+};
+
+}  // namespace trefoil

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/replicator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "replicator/replicator_impl.h"
+#include "replicator/store/target_url.h"
+#include "replicator/target_opener.h"
+
+namespace trefoil {
+
+namespace {
+
+constexpr int64_t kWatchNanos = 500'000'000;
+
+// A volume as the shippers see it.
+class VolumeSource final : public CommitSource {
+ public:
+  explicit VolumeSource(Volume& volume) : volume_(volume) {}
+  [[nodiscard]] CommitRef head() const override { return volume_.head(); }
+  Result<CommitRef> NextCommit(CommitSeq after) override {
+    return volume_.NextCommit(after);
+  }
+  bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) override {
+    return volume_.WaitForCommit(after, timeout_nanos);
+  }
+  LocalTree& objects() override { return volume_.objects(); }
+  [[nodiscard]] VolumeId volume_id() const override {
+    return volume_.volume_id();
+  }
+  [[nodiscard]] Generation generation() const override {
+    return volume_.generation();
+  }
+
+ private:
+  Volume& volume_;
+};
+
+TargetStatus LastKnown(Env& env, const std::string& volume_path,
+                       const TargetSettings& target) {
+  auto state = LoadTargetState(env, TargetStatePath(volume_path, target.name));
+  TargetStatus status;
+  if (state.ok()) {
+    status = std::move(state->status);
+  } else {
+    status.state = "unknown";
+    if (!state.status().Is(StatusCode::kNotFound)) {
+      status.last_error = state.status().message();
+    }
+  }
+  status.name = target.name;
+  status.url = target.url;
+  return status;
+}
+
+std::string Lagging(const TargetStatus& target) {
+  std::string text = fmt::format("target {} is {} at commit {}", target.name,
+                                 target.state, target.watermark.value);
+  if (!target.last_error.empty()) text += ": " + target.last_error;
+  return text;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Replicator>> Replicator::Create(
+    World world, Volume& volume, const VolumeConfig& config,
+    const ReplicatorOptions& options) {
+  auto replicator = std::make_unique<ReplicatorImpl>(
+      world, std::make_unique<VolumeSource>(volume));
+  for (const TargetSettings& target : config.targets) {
+    if (config.detached) {
+      TargetStatus status = LastKnown(world.env, volume.path(), target);
+      status.state = "detached";
+      replicator->AddDetached(std::move(status));
+      continue;
+    }
+    // What can't be read now can't be read later.
+    TREFOIL_TRY(ParseTargetUrl(target.url).status());
+    TREFOIL_TRY(ParseTargetOptions(target.options).status());
+    ShipperOptions shipper;
+    shipper.name = target.name;
+    shipper.url = target.url;
+    shipper.state_path = TargetStatePath(volume.path(), target.name);
+    shipper.open = [=, id = volume.volume_id(),
+                    credentials = options.credentials_file](
+                       std::shared_ptr<CancelToken> cancel) {
+      return OpenVolumeTarget(target, credentials, id, world,
+                              std::move(cancel));
+    };
+    shipper.store_decides = StoreDecides(target);
+    shipper.removable = IsRemovable(target);
+    replicator->AddTarget(std::move(shipper));
+  }
+  return std::unique_ptr<Replicator>(std::move(replicator));
+}
+
+Result<std::vector<TargetStatus>> LoadTargetStatus(Env& env,
+                                                   const std::string& volume,
+                                                   const VolumeConfig& config) {
+  std::vector<TargetStatus> all;
+  for (const TargetSettings& target : config.targets) {
+    all.push_back(LastKnown(env, volume, target));
+    if (config.detached) all.back().state = "detached";
+  }
+  return all;
+}
+
+ReplicatorImpl::ReplicatorImpl(World world,
+                               std::unique_ptr<CommitSource> source)
+    : world_(world),
+      source_(std::move(source)),
+      instance_(NewInstance(world.random)) {}
+
+ReplicatorImpl::~ReplicatorImpl() { Stop(); }
+
+void ReplicatorImpl::AddTarget(ShipperOptions options) {
+  shippers_.push_back(std::make_unique<Shipper>(
+      world_, *source_, instance_, std::move(options), [this] { Changed(); }));
+}
+
+void ReplicatorImpl::AddDetached(TargetStatus status) {
+  detached_.push_back(std::move(status));
+}
+
+void ReplicatorImpl::Start() {
+  for (const auto& shipper : shippers_) shipper->Start();
+  if (!shippers_.empty()) watcher_ = std::thread([this] { Watch(); });
+}
+
+void ReplicatorImpl::Stop() {
+  {
+    const MutexLock lock(mu_);
+    stopping_ = true;
+  }
+  changed_.SignalAll();
+  for (const auto& shipper : shippers_) shipper->RequestStop();
+  for (const auto& shipper : shippers_) shipper->Join();
+  if (watcher_.joinable()) watcher_.join();
+}
+
+// Tells the shippers of new commits.
+void ReplicatorImpl::Watch() {
+  LowerThreadPriority();
+  CommitSeq seen = source_->head().seq;
+  while (true) {
+    if (source_->WaitForCommit(seen, kWatchNanos)) {
+      seen = source_->head().seq;
+      for (const auto& shipper : shippers_) shipper->Wake();
+    }
+    const MutexLock lock(mu_);
+    if (stopping_) return;
+    // Also paces a source that no longer waits because it closes.
+    constexpr int64_t kPaceNanos = 10'000'000;
+    changed_.WaitFor(mu_, std::chrono::nanoseconds(kPaceNanos));
+    if (stopping_) return;
+  }
+}
+
+void ReplicatorImpl::Changed() {
+  {
+    // Nobody between its look and its wait may miss the signal.
+    const MutexLock lock(mu_);
+  }
+  changed_.SignalAll();
+}
+
+Status ReplicatorImpl::WaitFor(const std::string& target, CommitSeq seq,
+                               int64_t timeout_nanos) {
+  const int64_t until = world_.clock.MonotonicNanos() + timeout_nanos;
+  Nudge();
+  const MutexLock lock(mu_);
+  while (true) {
+    bool known = target == "all";
+    const TargetStatus* lagging = nullptr;
+    const std::vector<TargetStatus> all = status();
+    for (const TargetStatus& one : all) {
+      if (target != "all" && target != one.name) continue;
+      known = true;
+      if (one.watermark < seq && lagging == nullptr) lagging = &one;
+    }
+    if (!known) {
+      return Status(StatusCode::kNotFound, "no target is named " + target);
+    }
+    if (lagging == nullptr) return OkStatus();
+    // Waiting can't help these.
+    if (lagging->state == "fenced" || lagging->state == "detached") {
+      return Status(StatusCode::kFenced, Lagging(*lagging));
+    }
+    const int64_t left = until - world_.clock.MonotonicNanos();
+    if (left <= 0 || stopping_) {
+      return Status(StatusCode::kTimedOut, Lagging(*lagging));
+    }
+    changed_.WaitFor(mu_, std::chrono::nanoseconds(left));
+  }
+}
+
+void ReplicatorImpl::Nudge() {
+  for (const auto& shipper : shippers_) shipper->Nudge();
+}
+
+std::vector<TargetStatus> ReplicatorImpl::status() const {
+  std::vector<TargetStatus> all;
+  for (const auto& shipper : shippers_) all.push_back(shipper->status());
+  all.insert(all.end(), detached_.begin(), detached_.end());
+  return all;
+}
+
+}  // namespace trefoil

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/shipper.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace trefoil {
+
+namespace {
+
+// Commits counted between two looks at everything else.
+constexpr size_t kScanCommits = 512;
+// Packs given to the pool ahead of its threads.
+constexpr size_t kQueuedPerUpload = 2;
+constexpr int64_t kTickNanos = 1'000'000'000;
+constexpr int kMaxDoublings = 16;
+
+}  // namespace
+
+Shipper::Shipper(World world, CommitSource& source, const InstanceId& instance,
+                 ShipperOptions options, std::function<void()> on_change)
+    : world_(world),
+      source_(source),
+      instance_(instance),
+      options_(std::move(options)),
+      on_change_(std::move(on_change)),
+      cancel_(std::make_shared<CancelToken>()),
+      backlog_(source),
+      side_(source.objects()) {
+  LoadState();
+}
+
+Shipper::~Shipper() {
+  RequestStop();
+  Join();
+}
+
+void Shipper::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Shipper::RequestStop() {
+  cancel_->Cancel();
+  Wake();
+}
+
+void Shipper::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shipper::Nudge() {
+  {
+    const MutexLock lock(mu_);
+    nudged_ = true;
+  }
+  Wake();
+}
+
+void Shipper::Wake() {
+  {
+    const MutexLock lock(mu_);
+    ++events_;
+  }
+  changed_.SignalAll();
+}
+
+void Shipper::Run() {
+  LowerThreadPriority();
+  int failures = 0;
+  while (!stopping()) {
+    progressed_ = false;
+    const Status ended = Session();
+    EndSession();
+    if (stopping()) break;
+    NoteError(ended);
+    SaveStateIfDue();
+    // Fenced is for good (O9): only an explicit takeover ends it.
+    if (ended.Is(StatusCode::kFenced)) break;
+    if (ended.Is(StatusCode::kUnavailable) && options_.removable) {
+      audited_ = false;
+    }
+    failures = progressed_ ? 1 : failures + 1;
+    BackOff(failures);
+  }
+  SaveStateIfDue();
+}
+
+Status Shipper::Session() {
+  TREFOIL_TRY(Connect());
+  pool_ = std::make_unique<UploadPool>(
+      options_.uploads,
+      [this](const PackRef& pack) {
+        return PutObject(PackKey(pack.name), pack.name);
+      },
+      [this] { Wake(); });
+  backlog_.RestartPacks();
+  SetState("catching up");
+  return Ship();
+}
+
+void Shipper::EndSession() {
+  if (pool_) {
+    pool_->DropQueued();
+    pool_->WaitIdle();
+    // What ended well meanwhile need not be shipped again.
+    static_cast<void>(CollectUploads());
+    pool_.reset();
+  }
+  store_.reset();
+}
+
+Status Shipper::Ship() {
+  while (!stopping()) TREFOIL_TRY(ShipStep());
+  return OkStatus();
+}
+
+Status Shipper::ShipStep() {
+  uint64_t seen_events = 0;
+  {
+    const MutexLock lock(mu_);
+    seen_events = events_;
+    nudged_ = false;
+  }
+  TREFOIL_TRY(RecheckIfDue());
+  TREFOIL_TRY(backlog_.Scan(kScanCommits));
+  TREFOIL_TRY(CollectUploads());
+  Dispatch();
+  PublishBacklog();
+  SaveStateIfDue();
+  if (backlog_.FrontReady()) return ShipFront();
+  if (backlog_.front() == nullptr && backlog_.scanned_all()) {
+    TREFOIL_TRY(ShipSideObjects());
+    NoteSuccess();
+    SetState("up to date");
+  } else if (!backlog_.scanned_all()) {
+    return OkStatus();
+  }
+  WaitForEvent(seen_events, kTickNanos);
+  return OkStatus();
+}
+
+void Shipper::Dispatch() {
+  const size_t limit = static_cast<size_t>(options_.uploads) * kQueuedPerUpload;
+  while (pool_->pending() < limit) {
+    const auto pack = backlog_.NextPack();
+    if (!pack) return;
+    pool_->Submit(*pack);
+  }
+}
+
+Status Shipper::CollectUploads() {
+  Status first;
+  for (const UploadPool::Done& done : pool_->TakeDone()) {
+    if (done.status.ok()) {
+      backlog_.PackDone(done.pack);
+      progressed_ = true;
+    } else if (first.ok()) {
+      first = done.status;
+    }
+  }
+  return first;
+}
+
+// O3: every pack that it needs was confirmed before; the watermark follows.
+Status Shipper::ShipFront() {
+  const CommitRef ref = backlog_.front()->ref;
+  SetState("catching up");
+  if (!backlog_.IsPresent(ref.name)) {
+    TREFOIL_TRY(
+        PutObject(CommitKey(ref.generation, ref.seq, ref.name), ref.name));
+  }
+  backlog_.FrontDone();
+  NoteSuccess();
+  PublishBacklog();
+  SetWatermark(ref);
+  return OkStatus();
+}
+
+Status Shipper::ShipSideObjects() {
+  CommitSeq watermark;
+  {
+    const MutexLock lock(mu_);
+    watermark = state_.status.watermark;
+  }
+  if (watermark == checkpoints_seen_) return OkStatus();
+  TREFOIL_TRY(side_.PutCheckpoints(
+      watermark, [this](const std::string& key, const Hash256& name) {
+        return PutObject(key, name);
+      }));
+  checkpoints_seen_ = watermark;
+  return OkStatus();
+}
+
+Status Shipper::RecheckIfDue() {
+  const int64_t now = world_.clock.MonotonicNanos();
+  if (now - checked_nanos_ < options_.recheck_nanos) return OkStatus();
+  checked_nanos_ = now;
+  return CheckStillOwner(*store_, held_);
+}
+
+void Shipper::BackOff(int failures) {
+  const int doublings = std::clamp(failures - 1, 0, kMaxDoublings);
+  const int64_t most = std::min(options_.backoff_max_nanos,
+                                options_.backoff_min_nanos << doublings);
+  // Half of it is jitter, so that many volumes don't come back as one.
+  const int64_t wait =
+      most / 2 + static_cast<int64_t>(world_.random.Next64() %
+                                      static_cast<uint64_t>(most / 2 + 1));
+  const int64_t until = world_.clock.MonotonicNanos() + wait;
+  while (!stopping()) {
+    uint64_t seen_events = 0;
+    {
+      const MutexLock lock(mu_);
+      if (std::exchange(nudged_, false)) return;
+      seen_events = events_;
+    }
+    // What waits is counted while the target is away, too.
+    static_cast<void>(backlog_.Scan(kScanCommits));
+    PublishBacklog();
+    SaveStateIfDue();
+    const int64_t left = until - world_.clock.MonotonicNanos();
+    if (left <= 0) return;
+    WaitForEvent(seen_events, std::min(left, kTickNanos));
+  }
+}
+
+void Shipper::WaitForEvent(uint64_t seen_events, int64_t nanos) {
+  const MutexLock lock(mu_);
+  if (events_ != seen_events || stopping()) return;
+  changed_.WaitFor(mu_, std::chrono::nanoseconds(nanos));
+}
+
+}  // namespace trefoil

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shipper: keeps one target's copy complete, for ever, from a thread of its
+// own. A session opens the target, claims it, audits what is there, and ships
+// commit after commit; any error ends the session, and after a backoff the
+// next one begins.
+//
+// Keeps O3 (a commit is put only when all its packs were confirmed, and the
+// watermark moves only when the commit was), O8 (errors go to the status), O9
+// (ships only while its claim stands).
+// Thread rule: Start, RequestStop and Join by one thread; the rest by any.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "fs/base/mutex.h"
+#include "fs/volume/volume.h"
+#include "replicator/backlog.h"
+#include "replicator/commit_source.h"
+#include "replicator/owner.h"
+#include "replicator/rate_meter.h"
+#include "replicator/side_objects.h"
+#include "replicator/store/cancel.h"
+#include "replicator/target_state.h"
+#include "replicator/upload_pool.h"
+
+namespace trefoil {
+
+struct ShipperOptions {
+  std::string name;
+  std::string url;
+  std::string state_path;
+  // Opens the target; called at the begin of every session.
+  std::function<Result<std::unique_ptr<ObjectStore>>(
+      std::shared_ptr<CancelToken>)>
+      open;
+  // The target is known to enforce PutMode::kIfAbsent.
+  bool store_decides = false;
+  // A medium that can be unplugged: when it is back it may be another one.
+  bool removable = false;
+
+  int uploads = 4;  // packs at a time
+  int64_t backoff_min_nanos = 500'000'000;
+  int64_t backoff_max_nanos = 30'000'000'000;
+  // How often the claim (and with it the target) is looked at.
+  int64_t recheck_nanos = 30'000'000'000;
+  int64_t settle_nanos = 2'000'000'000;
+  int64_t save_nanos = 1'000'000'000;
+};
+
+class Shipper {
+ public:
+  // `source` outlives this. `on_change` is called without a lock when the
+  // watermark or the state has changed.
+  Shipper(World world, CommitSource& source, const InstanceId& instance,
+          ShipperOptions options, std::function<void()> on_change);
+  ~Shipper();  // stops
+  Shipper(const Shipper&) = delete;
+  Shipper& operator=(const Shipper&) = delete;
+
+  void Start();
+  void RequestStop();
+  void Join();
+
+  // Tries again now if it backs off.
+  void Nudge();
+  // There may be a new commit.
+  void Wake();
+  [[nodiscard]] TargetStatus status() const;
+  [[nodiscard]] const std::string& name() const { return options_.name; }
+
+ private:
+  // --- The thread: shipper.cc -------------------------------------------
+  void Run();
+  Status Session();
+  Status Ship();
+  Status ShipStep();
+  void Dispatch();
+  Status CollectUploads();
+  Status ShipFront();
+  Status ShipSideObjects();
+  Status RecheckIfDue();
+  void BackOff(int failures);
+  void WaitForEvent(uint64_t seen_events, int64_t nanos);
+  void EndSession();
+
+  // --- Beginning of a session: session.cc --------------------------------
+  Status Connect();
+  Status Claim();
+  Result<CommitRef> ClaimBase();
+  Result<bool> ClaimIsOurs(const ClaimName& claim);
+  Status Validate();
+  Status Audit();
+  Status PutObject(const std::string& key, const Hash256& name);
+
+  // --- What the status says: shipper_status.cc ----------------------------
+  void LoadState();
+  void SetState(std::string_view state);
+  void SetWatermark(const CommitRef& commit);
+  void NoteHeld(uint64_t bytes);
+  void NoteError(const Status& error);
+  void NoteSuccess();
+  void PublishBacklog();
+  Status SaveState();
+  void SaveStateIfDue();
+
+  [[nodiscard]] bool stopping() const { return cancel_->cancelled(); }
+
+  const World world_;
+  CommitSource& source_;
+  const InstanceId instance_;
+  const ShipperOptions options_;
+  const std::function<void()> on_change_;
+  const std::shared_ptr<CancelToken> cancel_;
+
+  // Of the thread alone. The store and the meter are used by the pool too.
+  std::unique_ptr<ObjectStore> store_;
+  std::unique_ptr<UploadPool> pool_;
+  RateMeter meter_;
+  Backlog backlog_;
+  SideObjects side_;
+  ClaimName held_;
+  // The audit's answer still holds, unless the target was away.
+  bool audited_ = false;
+  bool progressed_ = false;
+  CommitSeq checkpoints_seen_;  // watermark when they were last looked at
+  int64_t checked_nanos_ = 0;
+  int64_t saved_nanos_ = 0;
+
+  mutable Mutex mu_;  // a leaf
+  CondVar changed_;
+  TargetState state_ GUARDED_BY(mu_);
+  bool dirty_ GUARDED_BY(mu_) = false;
+  bool nudged_ GUARDED_BY(mu_) = false;
+  uint64_t events_ GUARDED_BY(mu_) = 0;
+
+  std::thread thread_;
+};
+
+}  // namespace trefoil

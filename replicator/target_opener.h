@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a target of the configuration to a shipper's options: how it is opened
+// and what it can do.
+// Thread rule: pure functions.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "fs/volume/config.h"
+#include "fs/volume/volume.h"
+#include "replicator/shipper.h"
+
+namespace trefoil {
+
+// The store of a target of volume `volume_id`. For a `dir:` target the medium
+// that is there now is the one that every call insists on. kUnavailable when
+// it is not there or belongs to another volume.
+Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
+    const TargetSettings& target, const std::string& credentials_file,
+    const VolumeId& volume_id, World world,
+    std::shared_ptr<CancelToken> cancel);
+
+// Whether the target is known to decide atomically who was first.
+bool StoreDecides(const TargetSettings& target);
+bool IsRemovable(const TargetSettings& target);
+
+}  // namespace trefoil

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/target_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "fs/base/bytes.h"
+
+namespace trefoil {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kFormat = 1;
+constexpr uint64_t kMaxStateBytes = 1ULL << 20;
+
+Json ToJson(const TargetState& state) {
+  const TargetStatus& status = state.status;
+  Json claims = Json::array();
+  for (const ClaimName& claim : state.claims) {
+    claims.push_back({{"generation", claim.generation.value},
+                      {"instance", InstanceHex(claim.instance)}});
+  }
+  return {{"format", kFormat},
+          {"name", status.name},
+          {"url", status.url},
+          {"state", status.state},
+          {"watermark",
+           {{"seq", status.watermark.value},
+            {"generation", state.watermark_generation.value},
+            {"name", state.watermark_name.ToHex()},
+            {"time_nanos", status.watermark_time_nanos}}},
+          {"objects_held", status.objects_held},
+          {"bytes_held", status.bytes_held},
+          {"objects_waiting", status.objects_waiting},
+          {"bytes_waiting", status.bytes_waiting},
+          {"bytes_per_second", status.bytes_per_second},
+          {"last_error", status.last_error},
+          {"last_error_time_nanos", status.last_error_time_nanos},
+          {"claims", std::move(claims)},
+          {"claims_known", state.claims_known},
+          {"superseded", state.superseded.value}};
+}
+
+// Throws what nlohmann::json throws; the one caller catches it.
+TargetState FromJson(const Json& json) {
+  TargetState state;
+  TargetStatus& status = state.status;
+  if (json.at("format").get<int>() != kFormat) {
+    throw std::invalid_argument("unknown format");
+  }
+  json.at("name").get_to(status.name);
+  json.at("url").get_to(status.url);
+  json.at("state").get_to(status.state);
+  const Json& watermark = json.at("watermark");
+  watermark.at("seq").get_to(status.watermark.value);
+  watermark.at("generation").get_to(state.watermark_generation.value);
+  watermark.at("time_nanos").get_to(status.watermark_time_nanos);
+  if (!Hash256::FromHex(watermark.at("name").get<std::string>(),
+                        &state.watermark_name)) {
+    throw std::invalid_argument("bad name");
+  }
+  json.at("objects_held").get_to(status.objects_held);
+  json.at("bytes_held").get_to(status.bytes_held);
+  json.at("objects_waiting").get_to(status.objects_waiting);
+  json.at("bytes_waiting").get_to(status.bytes_waiting);
+  json.at("bytes_per_second").get_to(status.bytes_per_second);
+  json.at("last_error").get_to(status.last_error);
+  json.at("last_error_time_nanos").get_to(status.last_error_time_nanos);
+  json.at("claims_known").get_to(state.claims_known);
+  json.at("superseded").get_to(state.superseded.value);
+  for (const Json& item : json.at("claims")) {
+    ClaimName claim;
+    item.at("generation").get_to(claim.generation.value);
+    std::string instance;
+    if (!FromHex(item.at("instance").get<std::string>(), &instance) ||
+        instance.size() != claim.instance.size()) {
+      throw std::invalid_argument("bad instance");
+    }
+    std::copy(instance.begin(), instance.end(), claim.instance.begin());
+    state.AddClaim(claim);
+  }
+  return state;
+}
+
+}  // namespace
+
+void TargetState::AddClaim(const ClaimName& claim) {
+  if (std::find(claims.begin(), claims.end(), claim) != claims.end()) return;
+  claims.push_back(claim);
+  if (claims.size() > kMaxClaims) claims.erase(claims.begin());
+}
+
+std::string TargetStatePath(const std::string& volume_path,
+                            const std::string& target_name) {
+  return JoinPath(JoinPath(volume_path, "targets"), target_name + ".json");
+}
+
+Result<TargetState> LoadTargetState(Env& env, const std::string& path) {
+  TREFOIL_ASSIGN(const std::string text, env.ReadFile(path, kMaxStateBytes));
+  try {
+    return FromJson(Json::parse(text));
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kCorruption,
+                  fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+Status SaveTargetState(Env& env, const std::string& path,
+                       const TargetState& state) {
+  std::string text;
+  try {
+    text = ToJson(state).dump(2, ' ', false, Json::error_handler_t::replace);
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("{}: {}", path, error.what()));
+  }
+  TREFOIL_TRY(env.CreateDirs(DirName(path)));
+  return env.WriteFileAtomically(path, text + "\n");
+}
+
+}  // namespace trefoil

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// VOLUME/targets/NAME.json: what a shipper last knew of its target, for
+// `trefoil status` of a volume that is not mounted, and the owner claims that
+// this volume made there (O9). Nothing in it is trusted about the target: a
+// shipper compares it with what the target lists before it believes a
+// watermark. A lost file costs that look and no more, except that a claim on
+// the target must then be recognised by its commits.
+//
+//   { "format": 1, "name", "url", "state",
+//     "watermark": {"seq", "generation", "name": 64 hex, "time_nanos"},
+//     "objects_held", "bytes_held", "objects_waiting", "bytes_waiting",
+//     "bytes_per_second", "last_error", "last_error_time_nanos",
+//     "claims": [{"generation", "instance": 32 hex}], "claims_known",
+//     "superseded" }
+//
+// Thread rule: values; one writer per file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fs/base/env.h"
+#include "replicator/owner.h"
+#include "replicator/replicator.h"
+
+namespace trefoil {
+
+struct TargetState {
+  TargetStatus status;
+  // Names the watermark's commit; the rest of it is in `status`.
+  Generation watermark_generation;
+  Hash256 watermark_name;
+  std::vector<ClaimName> claims;  // oldest first, at most kMaxClaims
+  // `claims` has all that matter; false after the file was lost.
+  bool claims_known = false;
+  Generation superseded;
+
+  static constexpr size_t kMaxClaims = 64;
+  // Appends, dropping the oldest beyond the bound.
+  void AddClaim(const ClaimName& claim);
+};
+
+std::string TargetStatePath(const std::string& volume_path,
+                            const std::string& target_name);
+// kNotFound when there is none, kCorruption when it can't be read.
+Result<TargetState> LoadTargetState(Env& env, const std::string& path);
+// Durable when OK; makes the directory when needed.
+Status SaveTargetState(Env& env, const std::string& path,
+                       const TargetState& state);
+
+}  // namespace trefoil
