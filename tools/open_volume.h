@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// A volume that is not mounted, opened to be looked at: nothing in it changes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fs/control/status.h"
+#include "fs/volume/config.h"
+#include "fs/volume/volume.h"
+#include "replicator/replicator.h"
+
+namespace trefoil {
+
+struct OpenedVolume {
+  VolumeConfig config;
+  std::unique_ptr<Volume> volume;
+};
+
+// kBusy when another process holds it.
+Result<OpenedVolume> OpenReadOnly(const std::string& volume_path);
+
+// What the replicator knows of a target, in the control socket's words.
+CopyStatus ToCopyStatus(const TargetStatus& target);
+std::vector<CopyStatus> ToCopyStatus(const std::vector<TargetStatus>& targets);
+
+}  // namespace trefoil

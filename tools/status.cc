@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// trefoil status: the copies side by side, for people, scripts and Nagios.
+#include <fmt/format.h>
+
+#include "tools/commands.h"
+#include "tools/duration.h"
+#include "tools/json_fields.h"
+#include "tools/open_volume.h"
+#include "tools/report.h"
+#include "tools/status_text.h"
+#include "tools/version.h"
+#include "tools/volume_client.h"
+#include "tools/world.h"
+
+namespace trefoil {
+namespace {
+
+constexpr int kCheckCritical = 2;
+
+struct StatusArguments {
+  std::string volume;
+  bool json = false;
+  bool check = false;
+  std::string max_age = "1h";
+};
+
+// Of a volume that no process has open; nothing in it changes.
+Result<Json> StatusAtRest(const std::string& volume_path) {
+  TREFOIL_ASSIGN(const OpenedVolume opened, OpenReadOnly(volume_path));
+  TREFOIL_ASSIGN(const std::vector<TargetStatus> targets,
+                 LoadTargetStatus(Env::Posix(), volume_path, opened.config));
+  StatusContext context;
+  context.version = Version();
+  context.detached = opened.config.detached;
+  context.now_nanos = Clock::Real().WallNanos();
+  return StatusToJson(*opened.volume, ToCopyStatus(targets), context);
+}
+
+Result<Json> GetStatus(const std::string& argument) {
+  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(argument));
+  const auto client = ControlClient::Connect(location.volume);
+  if (client.ok()) {
+    return (*client)->Call("status", Json::object(), kControlTimeoutNanos);
+  }
+  if (!client.status().Is(StatusCode::kUnavailable)) return client.status();
+  return StatusAtRest(location.volume);
+}
+
+int RunCheck(const Result<Json>& status, int64_t max_age_seconds) {
+  if (!status.ok()) {
+    Print(OneLine(fmt::format("TREFOIL CRITICAL - no status: {}",
+                              status.status().message())));
+    return kCheckCritical;
+  }
+  const StatusVerdict verdict = JudgeStatus(*status, max_age_seconds);
+  Print(verdict.line);
+  return verdict.level;
+}
+
+int RunStatus(const StatusArguments& arguments) {
+  const Result<Json> status = GetStatus(arguments.volume);
+  if (arguments.check) {
+    return RunCheck(status, ParseDuration(arguments.max_age).value_or(0));
+  }
+  if (!status.ok()) return Fail("status", status.status());
+  const std::string text =
+      arguments.json ? JsonText(*status) + "\n" : StatusText(*status);
+  fmt::print("{}", text);
+  return kExitOk;
+}
+
+std::string CheckDuration(const std::string& text) {
+  return ParseDuration(text)
+             ? ""
+             : text + ": not a duration such as 90s, 5m, 2h or 1d";
+}
+
+}  // namespace
+
+void AddStatusCommand(CLI::App& trefoil, Action* action) {
+  const auto arguments = std::make_shared<StatusArguments>();
+  CLI::App* status = trefoil.add_subcommand(
+      "status", "Show the copies side by side, and how far behind they are");
+  status
+      ->add_option("VOLUME", arguments->volume,
+                   "The volume, or where it is mounted")
+      ->required();
+  CLI::Option* json = status->add_flag("--json", arguments->json, "Print JSON");
+  CLI::Option* check = status->add_flag(
+      "--check", arguments->check,
+      "Print one line; exit with 0 fine, 1 warning, 2 critical (Nagios)");
+  check->excludes(json);
+  status
+      ->add_option("--max-age", arguments->max_age,
+                   "With --check: how far a copy may be behind, as 90s, 5m, "
+                   "2h or 1d")
+      ->needs(check)
+      ->check(CheckDuration)
+      ->type_name("DURATION")
+      ->capture_default_str();
+  status->callback([=] { *action = [=] { return RunStatus(*arguments); }; });
+}
+
+}  // namespace trefoil

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "tools/duration.h"
+#include "tools/json_fields.h"
+#include "tools/report.h"
+#include "tools/status_text.h"
+
+namespace trefoil {
+namespace {
+
+constexpr int kFine = 0;
+constexpr int kWarning = 1;
+constexpr int kCritical = 2;
+constexpr std::array<const char*, 3> kLevelNames = {"OK", "WARNING",
+                                                    "CRITICAL"};
+// A primary disk with less free than this part of it needs somebody.
+constexpr uint64_t kLowDiskDivisor = 20;
+
+// Collects what is wrong, and how bad the worst of it is.
+class Judgement {
+ public:
+  void Add(int level, std::string_view text) {
+    level_ = std::max(level_, level);
+    text_ += fmt::format("{}{}", text_.empty() ? "" : "; ", text);
+  }
+  [[nodiscard]] int level() const { return level_; }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  int level_ = kFine;
+  std::string text_;
+};
+
+void JudgeVolume(const Json& status, Judgement* judgement) {
+  const std::string state = TextField(status, "state");
+  if (state != "ok") {
+    judgement->Add(kCritical, fmt::format("volume {}: {}", state,
+                                          TextField(status, "reason")));
+  }
+  if (FlagField(status, "detached")) {
+    judgement->Add(kWarning, "detached: ships nothing");
+  }
+  const Json& primary = NestedField(status, "primary");
+  const std::string error = TextField(primary, "last_error");
+  if (!error.empty()) {
+    judgement->Add(kWarning, fmt::format("primary: {}", error));
+  }
+  if (!FlagField(status, "mounted") &&
+      CountField(primary, "waiting_bytes") +
+              CountField(primary, "waiting_changes") >
+          0) {
+    judgement->Add(kWarning,
+                   "not mounted, and the journal holds changes that no copy "
+                   "has");
+  }
+  const Json& disk = NestedField(status, "disk");
+  const uint64_t total = CountField(disk, "total_bytes");
+  const uint64_t available = CountField(disk, "available_bytes");
+  if (total > 0 && available < total / kLowDiskDivisor) {
+    judgement->Add(kWarning, fmt::format("primary disk nearly full: {} free",
+                                         FormatBytes(available)));
+  }
+}
+
+void JudgeCopy(const Json& copy, int64_t max_age_seconds,
+               Judgement* judgement) {
+  const std::string name = TextField(copy, "name");
+  const std::string state = TextField(copy, "state");
+  const int64_t age = NumberField(copy, "age_seconds");
+  if (state == "fenced") {
+    judgement->Add(kCritical, fmt::format("{} fenced", name));
+  } else if (age > max_age_seconds) {
+    judgement->Add(kCritical, fmt::format("{} {}, {} behind", name, state,
+                                          FormatDuration(age)));
+  } else if (state != "up to date" && state != "catching up") {
+    judgement->Add(kWarning, fmt::format("{} {}, {} behind", name, state,
+                                         FormatDuration(age)));
+  }
+}
+
+std::string Summary(const Json& status) {
+  std::string text = FlagField(status, "mounted") ? "" : "not mounted; ";
+  for (const Json& copy : NestedField(status, "copies")) {
+    text += fmt::format("{} {} behind, ", TextField(copy, "name"),
+                        FormatDuration(NumberField(copy, "age_seconds")));
+  }
+  return text.substr(0, text.size() - 2);
+}
+
+// Performance data as Nagios plugins print them: 'label'=value;warn;crit
+std::string PerformanceData(const Json& status, int64_t max_age_seconds) {
+  std::string text = " |";
+  for (const Json& copy : NestedField(status, "copies")) {
+    text += fmt::format(" {}_age={}s;;{}", TextField(copy, "name"),
+                        NumberField(copy, "age_seconds"), max_age_seconds);
+  }
+  return text;
+}
+
+}  // namespace
+
+StatusVerdict JudgeStatus(const Json& status, int64_t max_age_seconds) {
+  Judgement judgement;
+  JudgeVolume(status, &judgement);
+  const Json& copies = NestedField(status, "copies");
+  if (copies.empty()) {
+    judgement.Add(kWarning, "no copy besides the primary is set up");
+  }
+  for (const Json& copy : copies) {
+    JudgeCopy(copy, max_age_seconds, &judgement);
+  }
+  const std::string text =
+      judgement.level() == kFine ? Summary(status) : judgement.text();
+  std::string line =
+      fmt::format("TREFOIL {} - {}",
+                  kLevelNames[static_cast<size_t>(judgement.level())], text);
+  // A bar would begin the performance data.
+  std::replace(line.begin(), line.end(), '|', '/');
+  if (!copies.empty()) line += PerformanceData(status, max_age_seconds);
+  return {judgement.level(), OneLine(line)};
+}
+
+}  // namespace trefoil
