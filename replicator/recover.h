@@ -12,6 +12,7 @@
 #include "fs/object/object_store.h"
 #include "fs/volume/config.h"
 #include "fs/volume/volume.h"
+#include "replicator/fetch.h"
 
 namespace trefoil {
 
@@ -19,19 +20,26 @@ struct RecoverOptions {
   bool full = false;  // fetch every object before returning
   // Bytes fetched and to be fetched.
   std::function<void(uint64_t done, uint64_t total)> progress;
+  FetchOptions fetch;
 };
 
 // Makes the volume `volume_path` (absent or an empty directory) with the tree
 // of the target's watermark. It is detached: it ships nothing and owns nothing
-// until TakeOver. `from_settings` becomes a target in its configuration. When
-// it fails nothing is left at `volume_path`.
+// until TakeOver. `from_settings` becomes a target in its configuration.
+//
+// When the target has nothing to recover, nothing is made at `volume_path`.
+// When it fails later, what was fetched stays there under a marker file,
+// `recovering`, with which no volume opens, and the same call continues.
 Status RecoverVolume(World world, ObjectStore& from,
                      const TargetSettings& from_settings,
                      const std::string& volume_path,
                      const RecoverOptions& options);
 
-// Lets a detached volume own and ship to its targets from its next opening on.
-// kBusy when it is open.
+// Lets a volume own and ship to its targets from its next opening on: claims
+// every target that answers with a generation above all claims there, so that
+// any other owner is fenced. A target that does not answer is left for later
+// and named in the log; kUnavailable when none does. kBusy when the volume is
+// open.
 Status TakeOver(World world, const std::string& volume_path);
 
 }  // namespace trefoil

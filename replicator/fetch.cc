@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/fetch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "fs/base/mutex.h"
+#include "replicator/sources.h"
+
+namespace trefoil {
+
+namespace {
+
+constexpr auto kProgressPeriod = std::chrono::milliseconds(200);
+
+// The threads' common work list.
+class FetchRun {
+ public:
+  FetchRun(ObjectStore& from, LocalTree& to,
+           const std::vector<FetchItem>& items, const FetchOptions& options)
+      : from_(from), to_(to), items_(items), options_(options) {}
+
+  Status Run(const std::function<void(uint64_t)>& progress) {
+    const size_t count =
+        std::min<size_t>(items_.size(), static_cast<size_t>(options_.parallel));
+    {
+      const MutexLock lock(mu_);
+      working_ = count;
+    }
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < count; ++i) {
+      threads.emplace_back([this] { Work(); });
+    }
+    WaitForEnd(progress);
+    for (std::thread& thread : threads) thread.join();
+    const MutexLock lock(mu_);
+    return error_;
+  }
+
+ private:
+  void WaitForEnd(const std::function<void(uint64_t)>& progress) {
+    bool ended = false;
+    while (!ended) {
+      uint64_t bytes = 0;
+      {
+        const MutexLock lock(mu_);
+        if (working_ > 0) changed_.WaitFor(mu_, kProgressPeriod);
+        ended = working_ == 0;
+        bytes = bytes_;
+      }
+      if (progress) progress(bytes);
+    }
+  }
+
+  // The next item; null when there is none, or an error was met.
+  const FetchItem* Next() {
+    const MutexLock lock(mu_);
+    if (!error_.ok() || next_ >= items_.size()) return nullptr;
+    return &items_[next_++];
+  }
+
+  void Work() {
+    while (const FetchItem* item = Next()) {
+      const Status fetched = FetchWithRetries(*item);
+      const MutexLock lock(mu_);
+      if (fetched.ok()) {
+        bytes_ += item->size_bytes;
+      } else if (error_.ok()) {
+        error_ = fetched.WithContext(item->key + " from " + from_.Describe());
+      }
+    }
+    const MutexLock lock(mu_);
+    --working_;
+    changed_.SignalAll();
+  }
+
+  Status FetchWithRetries(const FetchItem& item) {
+    for (int attempt = 1;; ++attempt) {
+      Status fetched = Fetch(item);
+      // A bad transfer looks like a bad object: both are tried again.
+      const bool may_pass = fetched.Is(StatusCode::kUnavailable) ||
+                            fetched.Is(StatusCode::kCorruption);
+      if (!may_pass || attempt >= options_.attempts) return fetched;
+      std::this_thread::sleep_for(
+          std::chrono::nanoseconds(options_.pause_nanos));
+    }
+  }
+
+  Status Fetch(const FetchItem& item) {
+    const auto there = to_.Head(item.key);
+    if (there.ok() && there->size_bytes == item.size_bytes) return OkStatus();
+    StoreSource source(from_, item.key, item.name, item.size_bytes);
+    return to_.Put(item.key, source, PutMode::kReplace);
+  }
+
+  ObjectStore& from_;
+  LocalTree& to_;
+  const std::vector<FetchItem>& items_;
+  const FetchOptions& options_;
+
+  Mutex mu_;
+  CondVar changed_;
+  size_t next_ GUARDED_BY(mu_) = 0;
+  size_t working_ GUARDED_BY(mu_) = 0;
+  uint64_t bytes_ GUARDED_BY(mu_) = 0;
+  Status error_ GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+Status FetchObjects(ObjectStore& from, LocalTree& to,
+                    const std::vector<FetchItem>& items,
+                    const FetchOptions& options,
+                    const std::function<void(uint64_t bytes)>& progress) {
+  return FetchRun(from, to, items, options).Run(progress);
+}
+
+}  // namespace trefoil

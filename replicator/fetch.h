@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fetching many objects from a store into a local tree, several at a time.
+//
+// Keeps O10: an object is adopted only when its bytes hash to its name. What
+// is there already is not fetched again, so that a fetch can be continued.
+// Thread rule: one Fetcher, one thread; `progress` runs in that thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "fs/object/local_tree.h"
+
+namespace trefoil {
+
+struct FetchItem {
+  std::string key;
+  Hash256 name;
+  uint64_t size_bytes = 0;
+};
+
+struct FetchOptions {
+  int parallel = 8;
+  // Tries per object; the store has retries of its own for requests.
+  int attempts = 3;
+  int64_t pause_nanos = 500'000'000;  // before another try
+};
+
+// All of `items` are in `to`, durably, when OK; else the first error, naming
+// the object. `progress` is told the bytes that are there, now and then.
+Status FetchObjects(ObjectStore& from, LocalTree& to,
+                    const std::vector<FetchItem>& items,
+                    const FetchOptions& options,
+                    const std::function<void(uint64_t bytes)>& progress);
+
+}  // namespace trefoil

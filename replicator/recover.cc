@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/recover.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "fs/base/bytes.h"
+#include "fs/base/log.h"
+#include "fs/object/commit.h"
+#include "fs/volume/identity.h"
+#include "fs/volume/rebuild.h"
+#include "replicator/audit.h"
+#include "replicator/chain.h"
+
+namespace trefoil {
+
+namespace {
+
+constexpr uint64_t kMaxMarkerBytes = 4096;
+
+// One recovery, step by step; everything that fails leaves what is there for
+// the next try.
+class Recovery {
+ public:
+  Recovery(World world, ObjectStore& from, const std::string& path,
+           const RecoverOptions& options)
+      : world_(world),
+        env_(world.env),
+        from_(from),
+        path_(path),
+        options_(options),
+        objects_(world.env, Path("objects")) {}
+
+  Status Run(const TargetSettings& from_settings) {
+    TREFOIL_TRY(LookAtTarget());
+    TREFOIL_TRY(Begin());
+    TREFOIL_TRY(FetchChain());
+    TREFOIL_TRY(FetchPacks());
+    return Finish(from_settings);
+  }
+
+ private:
+  [[nodiscard]] std::string Path(std::string_view name) const {
+    return JoinPath(path_, name);
+  }
+
+  Status LookAtTarget();
+  Status Begin();
+  Status CheckPlace();
+  Status FetchChain();
+  Status DropOtherCommits();
+  Status FetchPacks();
+  Status Fetch(const std::vector<FetchItem>& items);
+  Status Finish(const TargetSettings& from_settings);
+
+  const World world_;
+  Env& env_;
+  ObjectStore& from_;
+  const std::string path_;
+  const RecoverOptions& options_;
+  LocalTree objects_;
+
+  std::unique_ptr<FileLock> lock_;
+  std::string marker_;  // what the marker file says: the volume's id
+  std::vector<FetchItem> volume_objects_;
+  OwnedChain chain_;
+  uint64_t done_bytes_ = 0;
+  uint64_t total_bytes_ = 0;
+};
+
+// Before anything is made: is there a volume to recover?
+Status Recovery::LookAtTarget() {
+  TREFOIL_ASSIGN(const VolumeIdentity identity, ReadIdentity(from_));
+  marker_ =
+      ToHex({identity.volume_id.data(), identity.volume_id.size()}) + "\n";
+  TREFOIL_TRY(from_.List("volume/", "", [&](const ObjectInfo& info) {
+    const auto parsed = ParseObjectKey(info.key);
+    if (parsed.ok()) {
+      volume_objects_.push_back({info.key, parsed->name, info.size_bytes});
+    }
+    return true;
+  }));
+  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_));
+  for (const FetchItem& item : volume_objects_) total_bytes_ += item.size_bytes;
+  for (const ChainLink& link : chain_.links) total_bytes_ += link.size_bytes;
+  return OkStatus();
+}
+
+Status Recovery::CheckPlace() {
+  if (!env_.Exists(path_)) return OkStatus();
+  TREFOIL_ASSIGN(const auto entries, env_.List(path_));
+  if (entries.empty()) return OkStatus();
+  auto marker = env_.ReadFile(Path("recovering"), kMaxMarkerBytes);
+  if (marker.ok() && *marker == marker_) return OkStatus();
+  if (marker.ok()) {
+    return Status(StatusCode::kAlreadyExists,
+                  path_ +
+                      ": the recovery of another volume was begun here; "
+                      "remove the directory or choose another one");
+  }
+  return Status(StatusCode::kAlreadyExists,
+                path_ + ": the directory is not empty; choose another one");
+}
+
+Status Recovery::Begin() {
+  TREFOIL_TRY(CheckPlace());
+  TREFOIL_TRY(env_.CreateDirs(path_));
+  // The marker comes before all else, so that no half volume ever opens.
+  TREFOIL_TRY(env_.WriteFileAtomically(Path("recovering"), marker_));
+  auto lock = env_.Lock(Path("lock"));
+  if (!lock.ok()) return lock.status().WithContext("another recovery runs");
+  lock_ = std::move(*lock);
+  TREFOIL_TRY(env_.CreateDirs(Path("objects")));
+  return objects_.RemoveTemporaries();
+}
+
+Status Recovery::Fetch(const std::vector<FetchItem>& items) {
+  TREFOIL_TRY(
+      FetchObjects(from_, objects_, items, options_.fetch, [&](uint64_t bytes) {
+        if (!options_.progress) return;
+        options_.progress(done_bytes_ + bytes, total_bytes_);
+      }));
+  for (const FetchItem& item : items) done_bytes_ += item.size_bytes;
+  return OkStatus();
+}
+
+Status Recovery::FetchChain() {
+  std::vector<FetchItem> items = volume_objects_;
+  for (const ChainLink& link : chain_.links) {
+    items.push_back({link.key, link.parsed.name, link.size_bytes});
+  }
+  TREFOIL_TRY(Fetch(items));
+  TREFOIL_TRY(CheckLinks(objects_, chain_.links));
+  return DropOtherCommits();
+}
+
+// An earlier try may have seen another branch.
+Status Recovery::DropOtherCommits() {
+  std::unordered_set<std::string> chain;
+  for (const ChainLink& link : chain_.links) chain.insert(link.key);
+  std::vector<std::string> others;
+  TREFOIL_TRY(objects_.List("commit/", "", [&](const ObjectInfo& info) {
+    if (!chain.contains(info.key)) others.push_back(info.key);
+    return true;
+  }));
+  for (const std::string& key : others) TREFOIL_TRY(objects_.Delete(key));
+  return OkStatus();
+}
+
+Status Recovery::FetchPacks() {
+  std::unordered_map<Hash256, uint64_t, HashOfName> packs;
+  for (const ChainLink& link : chain_.links) {
+    TREFOIL_ASSIGN(const CommitInfo info, ReadCommitInfo(objects_, link.key));
+    for (const PackRef& pack : info.packs_added) {
+      packs.emplace(pack.name, pack.size_bytes);
+    }
+    for (const PackRef& pack : info.packs_retired) packs.erase(pack.name);
+  }
+  std::vector<FetchItem> items;
+  for (const auto& [name, size] : packs) {
+    items.push_back({PackKey(name), name, size});
+    total_bytes_ += size;
+  }
+  return Fetch(items);
+}
+
+Status Recovery::Finish(const TargetSettings& from_settings) {
+  TREFOIL_TRY(env_.RemoveTree(Path("index")));
+  TREFOIL_TRY(RebuildIndex(world_, objects_, Path("index")));
+  // Its commits must never be taken for those of an older generation.
+  TREFOIL_TRY(env_.WriteFileAtomically(
+      Path("generation"), fmt::format("{}\n", chain_.highest.value)));
+  VolumeConfig config;
+  config.detached = true;
+  config.targets.push_back(from_settings);
+  TREFOIL_TRY(SaveConfig(env_, path_, config));
+  TREFOIL_TRY(env_.Remove(Path("recovering")));
+  TREFOIL_TRY(env_.SyncDir(path_));
+  LogInfo("replicator", "{}: recovered commit {} from {}", path_,
+          chain_.links.back().parsed.number, from_.Describe());
+  return OkStatus();
+}
+
+}  // namespace
+
+Status RecoverVolume(World world, ObjectStore& from,
+                     const TargetSettings& from_settings,
+                     const std::string& volume_path,
+                     const RecoverOptions& options) {
+  return Recovery(world, from, volume_path, options).Run(from_settings);
+}
+
+}  // namespace trefoil
