@@ -15,7 +15,8 @@ namespace trefoil::testing {
 
 struct CephGatewayOptions {
   bool tls = false;  // also listens with TLS, under a certificate of its own
-  Variables extra = {};  // further variables of ceph-rgw.sh (STORE, STORE_GB ...)
+  Variables extra =
+      {};  // further variables of ceph-rgw.sh (STORE, STORE_GB ...)
 };
 
 class CephGateway : public S3Server {
