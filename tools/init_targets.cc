@@ -42,7 +42,6 @@ Result<std::string> PrepareTarget(const VolumeId& volume_id,
                    InitDirTarget(world.env, url.path,
                                  ToHex({volume_id.data(), volume_id.size()}),
                                  world.random));
-    settings->options[kOptionTargetId] = id->target_id;
   }
   TREFOIL_ASSIGN(const std::unique_ptr<ObjectStore> store,
                  OpenForCommand(*settings, id));

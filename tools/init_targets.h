@@ -13,7 +13,6 @@ namespace trefoil {
 // Options in which a target's settings keep what init found.
 inline constexpr const char* kOptionConditionalPut = "conditional_put";
 inline constexpr const char* kOptionProbed = "probed";       // when, UTC
-inline constexpr const char* kOptionTargetId = "target_id";  // dir: only
 
 // What the target can do, for people. `settings` then says it too. Errors as
 // of the store; kAlreadyExists when another volume's objects are there.

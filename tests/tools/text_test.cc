@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: durations, sizes, progress and failures read as the manual says.
+// Method: tables.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tools/duration.h"
+#include "tools/json_fields.h"
+#include "tools/progress.h"
+#include "tools/report.h"
+
+namespace trefoil {
+namespace {
+
+TEST(DurationTest, UnitsAreUnderstood) {
+  EXPECT_EQ(ParseDuration("90s"), 90);
+  EXPECT_EQ(ParseDuration("90"), 90);
+  EXPECT_EQ(ParseDuration("5m"), 300);
+  EXPECT_EQ(ParseDuration("2h"), 7200);
+  EXPECT_EQ(ParseDuration("1d"), 86400);
+  EXPECT_EQ(ParseDuration("0s"), 0);
+}
+
+TEST(DurationTest, AnythingElseIsRefused) {
+  for (const char* text : {"", "s", "-1s", "+1s", " 1s", "1 s", "1w", "1.5h",
+                           "1h30m", "1H", "4294967296", "99999999d", "0x10"}) {
+    EXPECT_FALSE(ParseDuration(text)) << text;
+  }
+}
+
+TEST(DurationTest, PrintedInTheTwoLargestUnits) {
+  EXPECT_EQ(FormatDuration(0), "0s");
+  EXPECT_EQ(FormatDuration(59), "59s");
+  EXPECT_EQ(FormatDuration(303), "5m 3s");
+  EXPECT_EQ(FormatDuration(7800), "2h 10m");
+  EXPECT_EQ(FormatDuration(3 * 86400 + 4 * 3600), "3d 4h");
+}
+
+TEST(BytesTest, PrintedInBinaryUnits) {
+  EXPECT_EQ(FormatBytes(0), "0 B");
+  EXPECT_EQ(FormatBytes(1023), "1023 B");
+  EXPECT_EQ(FormatBytes(1536), "1.5 KiB");
+  EXPECT_EQ(FormatBytes(4ULL << 30), "4.0 GiB");
+  EXPECT_EQ(FormatBytes(~0ULL), "16.0 EiB");
+}
+
+TEST(ProgressTest, TheBarFillsAndStaysOnOneLine) {
+  EXPECT_EQ(ProgressBar(0, 2, "a"), "[........................]   0% a");
+  EXPECT_EQ(ProgressBar(1, 2, "a"), "[############............]  50% a");
+  EXPECT_EQ(ProgressBar(3, 2, "a"), "[########################] 100% a");
+  EXPECT_EQ(ProgressBar(0, 0, "a\nb"),
+            "[########################] 100% a\\x0ab");
+}
+
+TEST(ReportTest, AFailureIsOneLineWithAdvice) {
+  const Status error(StatusCode::kNewerFormat, "/x/config.toml:1: format 2");
+  EXPECT_EQ(FailureLine("mount", error, ""),
+            "trefoil: mount: /x/config.toml:1: format 2: install a newer "
+            "trefoil");
+  EXPECT_EQ(FailureLine("mount", error, "do this"),
+            "trefoil: mount: /x/config.toml:1: format 2: do this");
+  const Status hostile(StatusCode::kIoError, "a\x1b[2Jb\nc");
+  EXPECT_EQ(FailureLine("fsck", hostile, ""),
+            "trefoil: fsck: a\\x1b[2Jb\\x0ac");
+}
+
+TEST(JsonFieldsTest, WhatHasAnotherTypeReadsAsEmpty) {
+  const Json json = Json::parse(
+      R"({"t":"text","n":-5,"c":18446744073709551615,"b":true,"o":{"x":1}})");
+  EXPECT_EQ(TextField(json, "t"), "text");
+  EXPECT_EQ(TextField(json, "n"), "");
+  EXPECT_EQ(NumberField(json, "n"), -5);
+  EXPECT_EQ(NumberField(json, "c"), INT64_MAX);
+  EXPECT_EQ(NumberField(json, "t"), 0);
+  EXPECT_EQ(CountField(json, "c"), UINT64_MAX);
+  EXPECT_EQ(CountField(json, "n"), 0U);
+  EXPECT_TRUE(FlagField(json, "b"));
+  EXPECT_FALSE(FlagField(json, "t"));
+  EXPECT_EQ(CountField(NestedField(json, "o"), "x"), 1U);
+  EXPECT_TRUE(NestedField(json, "t").empty());
+  EXPECT_TRUE(NestedField(Json(7), "o").empty());
+}
+
+}  // namespace
+}  // namespace trefoil
