@@ -122,6 +122,10 @@ Result<std::unique_ptr<Journal>> OpenJournal(
   TREFOIL_ASSIGN(const std::vector<SegmentFile> files,
                  OpenSegments(env, dir, names));
 
+  // What is replayed becomes visible in the index at once: it must be on
+  // stable storage before (O2), not only in the page cache of a process that
+  // was killed.
+  for (const SegmentFile& file : files) TREFOIL_TRY(file.file->Sync());
   Replayer replayer(files, from);
   TREFOIL_TRY(replayer.Run(replay));
   // What was replayed must not be lost by a later crash (O2).

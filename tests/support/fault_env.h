@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -93,7 +94,12 @@ class FaultEnv final : public Env {
   }
   Status Rename(const std::string& from, const std::string& to) override {
     TREFOIL_TRY(Pass(FaultOp::kRename, to));
-    return base_.Rename(from, to);
+    TREFOIL_TRY(base_.Rename(from, to));
+    const MutexLock lock(mu_);
+    for (auto& [file, path] : open_) {
+      if (path == from) path = to;
+    }
+    return OkStatus();
   }
   Status Link(const std::string& from, const std::string& to) override {
     TREFOIL_TRY(Pass(FaultOp::kOther, to));
@@ -121,18 +127,28 @@ class FaultEnv final : public Env {
  private:
   class FaultFile final : public File {
    public:
-    FaultFile(FaultEnv& env, std::string path, std::unique_ptr<File> base)
-        : env_(env), path_(std::move(path)), base_(std::move(base)) {}
+    FaultFile(FaultEnv& env, const std::string& path,
+              std::unique_ptr<File> base)
+        : env_(env), base_(std::move(base)) {
+      const MutexLock lock(env_.mu_);
+      env_.open_.emplace(this, path);
+    }
+    ~FaultFile() override {
+      const MutexLock lock(env_.mu_);
+      env_.open_.erase(this);
+    }
+    FaultFile(const FaultFile&) = delete;
+    FaultFile& operator=(const FaultFile&) = delete;
 
     Result<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
-      TREFOIL_TRY(env_.Pass(FaultOp::kRead, path_));
+      TREFOIL_TRY(env_.Pass(FaultOp::kRead, Path()));
       return base_->ReadAt(offset, out);
     }
     using File::WriteAt;
     Status WriteAt(uint64_t offset,
                    std::span<const std::string_view> parts) override {
       size_t torn_bytes = 0;
-      Status passed = env_.Pass(FaultOp::kWrite, path_, &torn_bytes);
+      Status passed = env_.Pass(FaultOp::kWrite, Path(), &torn_bytes);
       if (passed.ok()) return base_->WriteAt(offset, parts);
       for (std::string_view part : parts) {
         part = part.substr(0, torn_bytes);
@@ -143,7 +159,7 @@ class FaultEnv final : public Env {
       return passed;
     }
     Status Sync() override {
-      TREFOIL_TRY(env_.Pass(FaultOp::kSync, path_));
+      TREFOIL_TRY(env_.Pass(FaultOp::kSync, Path()));
       return env_.skip_syncs() ? OkStatus() : base_->Sync();
     }
     void StartWriteback(uint64_t offset, uint64_t length) override {
@@ -153,14 +169,19 @@ class FaultEnv final : public Env {
       base_->DropCache(offset, length);
     }
     Status Truncate(uint64_t size) override {
-      TREFOIL_TRY(env_.Pass(FaultOp::kTruncate, path_));
+      TREFOIL_TRY(env_.Pass(FaultOp::kTruncate, Path()));
       return base_->Truncate(size);
     }
     Result<uint64_t> Size() override { return base_->Size(); }
 
    private:
+    // Its present one: files are renamed while they are open.
+    [[nodiscard]] std::string Path() const {
+      const MutexLock lock(env_.mu_);
+      return env_.open_.at(this);
+    }
+
     FaultEnv& env_;
-    const std::string path_;
     const std::unique_ptr<File> base_;
   };
 
@@ -199,6 +220,7 @@ class FaultEnv final : public Env {
   int dead_ GUARDED_BY(mu_) = 0;
   bool skip_syncs_ GUARDED_BY(mu_) = false;
   std::array<uint64_t, 9> counts_ GUARDED_BY(mu_){};
+  std::map<const File*, std::string> open_ GUARDED_BY(mu_);
 };
 
 }  // namespace trefoil::testing
