@@ -12,7 +12,7 @@ namespace trefoil {
 
 // Options in which a target's settings keep what init found.
 inline constexpr const char* kOptionConditionalPut = "conditional_put";
-inline constexpr const char* kOptionProbed = "probed";       // when, UTC
+inline constexpr const char* kOptionProbed = "probed";  // when, UTC
 
 // What the target can do, for people. `settings` then says it too. Errors as
 // of the store; kAlreadyExists when another volume's objects are there.

@@ -14,8 +14,11 @@ Result<OpenedVolume> OpenReadOnly(const std::string& volume_path) {
   options.read_only = true;
   options.background = false;
   options.journal_capacity_bytes = opened.config.journal_capacity_bytes;
+  opened.env = std::make_unique<OverlayEnv>(Env::Posix());
+  const World real = RealWorld();
   TREFOIL_ASSIGN(opened.volume,
-                 Volume::Open(RealWorld(), volume_path, options));
+                 Volume::Open({*opened.env, real.clock, real.random},
+                              volume_path, options));
   return opened;
 }
 

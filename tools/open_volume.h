@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A volume that is not mounted, opened to be looked at: nothing in it changes.
+// A volume that is not mounted, opened to be looked at. A crashed one is
+// replayed in memory: nothing on its disk changes.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "fs/base/overlay_env.h"
 #include "fs/control/status.h"
 #include "fs/volume/config.h"
 #include "fs/volume/volume.h"
@@ -15,6 +17,7 @@ namespace trefoil {
 
 struct OpenedVolume {
   VolumeConfig config;
+  std::unique_ptr<OverlayEnv> env;  // outlives the volume
   std::unique_ptr<Volume> volume;
 };
 

@@ -33,7 +33,14 @@ Result<Json> StatusAtRest(const std::string& volume_path) {
   context.version = Version();
   context.detached = opened.config.detached;
   context.now_nanos = Clock::Real().WallNanos();
-  return StatusToJson(*opened.volume, ToCopyStatus(targets), context);
+  Json json = StatusToJson(*opened.volume, ToCopyStatus(targets), context);
+  // Read-only is how it was opened, not how it is; nothing else is wrong when
+  // no reason is given.
+  if (TextField(json, "reason").empty()) {
+    json["state"] = "ok";
+    json["primary"]["state"] = "ok";
+  }
+  return json;
 }
 
 Result<Json> GetStatus(const std::string& argument) {
