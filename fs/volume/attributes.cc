@@ -152,7 +152,7 @@ Result<Attr> VolumeImpl::SetAttr(NodeId node, const AttrChange& change) {
   const InodeId number = node.inode();
   InodeRecord inode;
   VolumeCore::ChangeSpec spec;
-  spec.meta_bytes = 4 * kSmallMetaBytes;  // an ACL may be rewritten
+  spec.meta_bytes = kXattrMetaBytes;  // an ACL may be rewritten
   spec.urgent = change.size_bytes.has_value();
   if (change.size_bytes) spec.inodes = {number};
   TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) -> Status {

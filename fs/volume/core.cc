@@ -137,8 +137,8 @@ Status VolumeCore::Submit(const ChangeSpec& spec,
                           std::optional<Epoch> layer_epoch, const Build& build,
                           Lsn* lsn) {
   TREFOIL_TRY(CheckWritable());
-  auto room =
-      JournalRoom::Of(*journal, spec.meta_bytes + spec.data.size(), spec.urgent);
+  auto room = JournalRoom::Of(*journal, spec.meta_bytes + spec.data.size(),
+                              spec.urgent);
   if (!room.ok()) return Status::Posix(room.status().posix_errno());
   OperationGate::Pass pass(gate);
   StripeLocks stripes(dirty, spec.inodes);

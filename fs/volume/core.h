@@ -61,7 +61,9 @@ struct Counter {
 };
 
 // Most operations change a few small records.
-inline constexpr uint64_t kSmallMetaBytes = 64ULL << 10;
+inline constexpr uint64_t kSmallMetaBytes = 32ULL << 10;
+// ACLs and attributes, the old value moving to history beside the new one.
+inline constexpr uint64_t kXattrMetaBytes = 256ULL << 10;
 
 struct VolumeCore {
   VolumeCore(World world_in, std::string path_in, VolumeOptions options_in)

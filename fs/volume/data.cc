@@ -16,6 +16,9 @@ namespace {
 // How often a read looks again because destage moved what it was reading.
 constexpr int kMaxReadAttempts = 8;
 
+// The inode's record, twice where the old one moves to history.
+constexpr uint64_t kWriteMetaBytes = 2048;
+
 Status CheckRegular(const InodeRecord& inode) {
   if (S_ISDIR(inode.mode)) return Status::Posix(EISDIR);
   return S_ISREG(inode.mode) ? OkStatus() : Status::Posix(EINVAL);
@@ -100,6 +103,7 @@ Status VolumeImpl::Write(NodeId node, uint64_t offset, std::string_view data,
   const InodeId number = node.inode();
   VolumeCore::ChangeSpec spec;
   spec.inodes = {number};
+  spec.meta_bytes = kWriteMetaBytes;
   spec.data = data;
   TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) -> Status {
     TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));
@@ -193,6 +197,7 @@ Result<uint64_t> VolumeImpl::ShareParts(const std::vector<DirtyPiece>& parts,
   const InodeId number = to.inode();
   VolumeCore::ChangeSpec spec;
   spec.inodes = {number};
+  spec.meta_bytes = kXattrMetaBytes;  // many parts
   uint64_t copied = 0;
   TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) -> Status {
     TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));

@@ -181,7 +181,7 @@ Result<Entry> VolumeImpl::Make(NodeId directory, std::string_view name,
   TREFOIL_TRY(core_->space->Take(0, core_->dirty_bytes_estimate.load()));
   InodeId number;
   VolumeCore::ChangeSpec spec;
-  spec.meta_bytes = 4 * kSmallMetaBytes;  // ACLs may be inherited
+  spec.meta_bytes = kXattrMetaBytes;  // ACLs may be inherited
   TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) {
     return BuildInode(tx, directory.inode(), name, inode, caller, &number);
   }));

@@ -16,6 +16,14 @@ namespace {
 
 constexpr std::string_view kRecoveringMarker = "recovering";
 
+// Keeps a bad index for whoever wants to look at it, one generation long.
+Status SetIndexAside(Env& env, const std::string& volume) {
+  const std::string path = JoinPath(volume, "index");
+  const std::string aside = path + ".damaged";
+  TREFOIL_TRY(env.RemoveTree(aside));
+  return env.Rename(path, aside);
+}
+
 // One opening, step by step.
 class Opening {
  public:
@@ -23,6 +31,8 @@ class Opening {
       : core_(std::make_unique<VolumeCore>(world, path, options)) {}
 
   Status Run(bool create_root);
+  // Run failed because the index knows more than the journal: it must go.
+  [[nodiscard]] bool index_is_ahead() const { return index_is_ahead_; }
   std::unique_ptr<VolumeCore> Take() { return std::move(core_); }
 
  private:
@@ -46,6 +56,7 @@ class Opening {
 
   std::unique_ptr<VolumeCore> core_;
   Epoch newest_epoch_;
+  bool index_is_ahead_ = false;
   // Index changes of replayed records, applied in batches.
   IndexBatch gathered_;
   Lsn gathered_lsn_;
@@ -119,9 +130,7 @@ Status Opening::OpenIndex() {
     if (!opened.Is(StatusCode::kCorruption)) return opened;
     LogError("volume", "{}: the index is damaged ({}); rebuilding it",
              core_->path, opened.ToString());
-    const std::string aside = path + ".damaged";
-    TREFOIL_TRY(env().RemoveTree(aside));
-    TREFOIL_TRY(env().Rename(path, aside));
+    TREFOIL_TRY(SetIndexAside(env(), core_->path));
   }
   TREFOIL_TRY(RebuildIndex(core_->world, *core_->objects, path));
   return TryIndex();
@@ -165,6 +174,13 @@ Status Opening::OpenJournal(Lsn from) {
                                }));
   TREFOIL_TRY(ApplyGathered());
   core_->journal = std::move(journal);
+  if (core_->journal->stats().reserved < core_->index->applied()) {
+    // Cannot be after any crash (O2): the journal was deleted, or its disk
+    // lied. New records must not reuse numbers that the index has seen.
+    index_is_ahead_ = true;
+    return {StatusCode::kCorruption,
+            core_->path + ": the index is ahead of the journal"};
+  }
   return OkStatus();
 }
 
@@ -298,9 +314,20 @@ Result<std::unique_ptr<VolumeCore>> OpenCore(World world,
                                              const std::string& path,
                                              const VolumeOptions& options,
                                              bool create_root) {
-  Opening opening(world, path, options);
-  TREFOIL_TRY(opening.Run(create_root));
-  return opening.Take();
+  {
+    Opening opening(world, path, options);
+    Status opened = opening.Run(create_root);
+    if (opened.ok()) return opening.Take();
+    if (!opening.index_is_ahead()) return opened;
+    LogError("volume",
+             "{}; what was in no commit is lost, the index is rebuilt from "
+             "the commits",
+             opened.ToString());
+  }
+  TREFOIL_TRY(SetIndexAside(world.env, path));
+  Opening again(world, path, options);
+  TREFOIL_TRY(again.Run(create_root));
+  return again.Take();
 }
 
 Result<std::unique_ptr<Volume>> Volume::Open(World world,

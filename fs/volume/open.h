@@ -8,6 +8,8 @@
 //                                                  changes above its LSN
 //   gone            any                            rebuild from commits, replay
 //   damaged         any                            set aside, as gone
+//   opens, ahead    ends below the index's LSN     the journal was deleted:
+//                                                  index set aside, as gone
 //   opens           lacks the record after it      kCorruption
 //   any             a bad record that a later one  kCorruption
 //                   says was durable

@@ -96,7 +96,7 @@ Status VolumeImpl::SetXattr(NodeId node, std::string_view name,
   }
   const InodeId number = node.inode();
   VolumeCore::ChangeSpec spec;
-  spec.meta_bytes = 4 * kSmallMetaBytes;  // the value, and the old one moving
+  spec.meta_bytes = kXattrMetaBytes;  // the value, and the old one moving
   return core_->Change(spec, [&](Transaction& tx) -> Status {
     TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));
     const std::string key = XattrKey(number, name);
@@ -123,7 +123,7 @@ Status VolumeImpl::RemoveXattr(NodeId node, std::string_view name) {
   TREFOIL_TRY(CheckLive(node));
   const InodeId number = node.inode();
   VolumeCore::ChangeSpec spec;
-  spec.meta_bytes = 4 * kSmallMetaBytes;
+  spec.meta_bytes = kXattrMetaBytes;
   spec.urgent = true;
   return core_->Change(spec, [&](Transaction& tx) -> Status {
     TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));

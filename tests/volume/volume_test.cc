@@ -101,6 +101,22 @@ TEST(VolumeTest, TheObjectsAloneGiveBackTheLastCommit) {
   EXPECT_EQ(volume.Describe(), before);
 }
 
+TEST(VolumeTest, WithoutItsJournalTheLastCommitIsBackAndNewChangesCount) {
+  TestVolume volume;
+  Populate(volume);
+  ExpectCommitted(volume);
+  const std::string committed = volume.Describe();
+  volume.MakeFile("lost", "in no commit");
+  volume.Close();
+  std::filesystem::remove_all(volume.path() + "/journal");
+  volume.Open();
+  EXPECT_EQ(volume.Describe(), committed);
+  volume.MakeFile("new", "after the loss");
+  const std::string changed = volume.Describe();
+  volume.CrashAndReopen();
+  EXPECT_EQ(volume.Describe(), changed);
+}
+
 TEST(VolumeTest, OverwritesReadBackAtEveryStage) {
   TestVolume volume;
   std::string model = RandomBytes(2 << 20, 7);
