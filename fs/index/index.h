@@ -94,8 +94,8 @@ struct IndexOptions {
   uint64_t write_buffer_bytes = 48ULL << 20;  // over all families
   // Runs before a MANIFEST append, also in Open; makes the journal durable up
   // to the LSN of the latest Apply, finished or not. An error fails the flush
-  // (O2) and, unless it is kNoSpace, every change until the index is opened
-  // anew. Called by any thread, for the life of the index.
+  // (O2) and every change until the index is opened anew. Called by any
+  // thread, for the life of the index.
   std::function<Status()> before_manifest;
 };
 
@@ -105,15 +105,21 @@ class Index : public IndexView {  // itself: the newest state
   // what is there (the caller may rebuild: O6).
   static Result<std::unique_ptr<Index>> Open(Env& env, const std::string& dir,
                                              const IndexOptions& options);
-  // Everything applied becomes visible at once with `lsn` as applied LSN. May
-  // wait for a flush when memory is full. After kNoSpace, which a background
-  // flush may have met, it may be tried again; nothing of it was applied.
+  // Everything applied becomes visible at once with `lsn` as applied LSN. Does
+  // not wait for the disk or the journal. After an error nothing of it was
+  // applied, and no change is taken until the index is opened anew.
   virtual Status Apply(const IndexBatch& batch, Lsn lsn) = 0;
+  // Waits until what is not yet flushed fits into `write_buffer_bytes`: what
+  // bounds memory when changes come faster than the disk takes them. kNoSpace
+  // when the disk is full; the flush goes on by itself when there is room. Call
+  // it before a change, holding nothing that Apply or the journal needs.
+  virtual Status WaitForRoom() = 0;
   // LSN of the last Apply, kept with the data; 0 when nothing was applied.
   [[nodiscard]] virtual Lsn applied() const = 0;
   // Every Apply up to it survives a crash without the journal (O5).
   [[nodiscard]] virtual Lsn flushed() const = 0;
-  // Makes everything applied so far survive; waits. Destroying the index does
+  // Makes everything applied so far survive; waits, but not for a full disk
+  // (kNoSpace; may be called again). Destroying the index does
   // not: what was not flushed is then the journal's to give back.
   virtual Status Flush() = 0;
   virtual std::unique_ptr<IndexView> Snapshot() = 0;

@@ -7,6 +7,11 @@
 // caller: it can't be put, got or walked to.
 // What is flushed is what that key says when only table files are read, which
 // RocksDB adds to its state after the manifest that names them was synced.
+//
+//   value of the empty key = lsn:u64 batch:u64
+//
+// where batches are counted, so that a flush is told from an older one although
+// several batches may have the same LSN.
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
@@ -15,10 +20,12 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <utility>
 
 #include "fs/base/bytes.h"
+#include "fs/base/log.h"
 #include "fs/base/mutex.h"
 #include "fs/index/index.h"
 #include "fs/index/rocksdb_file_system.h"
@@ -180,21 +187,31 @@ class SnapshotView final : public IndexView {
 // What RocksDB's background work reports. Thread-safe.
 class Listener final : public rocksdb::EventListener {
  public:
+  explicit Listener(std::shared_ptr<FullDisk> full_disk)
+      : full_disk_(std::move(full_disk)) {}
+
   // Calls `on_flush` after each flush from now on.
   void Start(std::function<void()> on_flush) {
     const MutexLock lock(mu_);
     on_flush_ = std::move(on_flush);
   }
-  // The gravest error since RocksDB last went on; OK when there is none.
+  // What ended all changes; OK when nothing did.
   rocksdb::Status error() {
     const MutexLock lock(mu_);
     return error_;
   }
-  void ClearError() {
+  // Waits until something was reported, or a little.
+  void WaitForReport() {
     const MutexLock lock(mu_);
-    error_ = rocksdb::Status::OK();
+    reported_.WaitFor(mu_, kReportWait);
   }
 
+  void OnTableFileCreationStarted(
+      const rocksdb::TableFileCreationBriefInfo& info) override {
+    if (info.reason == rocksdb::TableFileCreationReason::kFlush) {
+      full_disk_->SetFlushFile(info.file_path);
+    }
+  }
   void OnFlushCompleted(rocksdb::DB* /*db*/,
                         const rocksdb::FlushJobInfo& /*info*/) override {
     std::function<void()> on_flush;
@@ -203,13 +220,27 @@ class Listener final : public rocksdb::EventListener {
       on_flush = on_flush_;
     }
     if (on_flush != nullptr) on_flush();
+    reported_.SignalAll();
   }
-  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
+  void OnStallConditionsChanged(
+      const rocksdb::WriteStallInfo& /*info*/) override {
+    reported_.SignalAll();
+  }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason,
                          rocksdb::Status* error) override {
+    if (error->IsShutdownInProgress()) return;
+    LogWarning("index", "{}", error->ToString());
+    // A compaction without room stops nothing, it is tried again later.
+    if (error->IsNoSpace() &&
+        reason == rocksdb::BackgroundErrorReason::kCompaction) {
+      *error = rocksdb::Status::OK();
+      return;
+    }
     const MutexLock lock(mu_);
-    if (error_.ok() || error->severity() > error_.severity()) error_ = *error;
+    if (error_.ok()) error_ = *error;
+    reported_.SignalAll();
   }
-  // Going on after an error is Apply's and Flush's to try.
+  // RocksDB does not go on by itself after an error.
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/,
                             rocksdb::Status /*error*/,
                             bool* auto_recovery) override {
@@ -217,25 +248,34 @@ class Listener final : public rocksdb::EventListener {
   }
 
  private:
+  static constexpr std::chrono::milliseconds kReportWait{20};
+
+  const std::shared_ptr<FullDisk> full_disk_;
   Mutex mu_;  // a leaf: nothing is called with it held
+  CondVar reported_;
   std::function<void()> on_flush_ GUARDED_BY(mu_);
   rocksdb::Status error_ GUARDED_BY(mu_);
 };
 
 class RocksIndex final : public Index {
  public:
-  RocksIndex(Env& env, SharedMemory memory, Database database,
+  RocksIndex(uint64_t write_buffer_bytes, SharedMemory memory,
+             Database database, std::shared_ptr<FullDisk> full_disk,
              std::shared_ptr<Listener> listener)
-      : env_(env),
+      : write_buffer_bytes_(write_buffer_bytes),
         memory_(std::move(memory)),
         database_(std::move(database)),
+        full_disk_(std::move(full_disk)),
         listener_(std::move(listener)),
         latest_(database_, nullptr) {
     write_options_.disableWAL = true;
+    write_options_.no_slowdown = true;  // Apply does not wait
   }
 
   ~RocksIndex() override {
     rocksdb::DB* const db = database_.db.get();
+    rocksdb::CancelAllBackgroundWork(db, false);
+    full_disk_->Stop();
     rocksdb::CancelAllBackgroundWork(db, true);
     for (rocksdb::ColumnFamilyHandle* family : database_.families) {
       // An error here could only mean a handle that is not the database's.
@@ -261,13 +301,14 @@ class RocksIndex final : public Index {
   }
 
   Status Apply(const IndexBatch& batch, Lsn lsn) override;
+  Status WaitForRoom() override;
   Status Flush() override;
 
   [[nodiscard]] Lsn applied() const override {
-    return Lsn(applied_.load(std::memory_order_acquire));
+    return Lsn(applied_lsn_.load(std::memory_order_acquire));
   }
   [[nodiscard]] Lsn flushed() const override {
-    return Lsn(flushed_.load(std::memory_order_acquire));
+    return Lsn(flushed_lsn_.load(std::memory_order_acquire));
   }
   [[nodiscard]] uint64_t memory_bytes() const override {
     return memory_.block_cache->GetUsage() +
@@ -275,47 +316,59 @@ class RocksIndex final : public Index {
   }
 
  private:
-  Status FillBatch(const IndexBatch& batch, Lsn lsn);
-  Result<Lsn> ReadLsn(rocksdb::ReadTier tier) const;
-  Status RefreshFlushed();
-  bool RoomAgain();
-  void ResumeAfterNoSpace();
+  // The value of kAppliedKey.
+  struct Mark {
+    Lsn lsn;
+    uint64_t batch = 0;
+  };
 
-  Env& env_;
+  Status FillBatch(const IndexBatch& batch, Mark mark);
+  Status WriteBatch();
+  Status CheckBackground();
+  [[nodiscard]] Result<Mark> ReadMark(rocksdb::ReadTier tier) const;
+  Status RefreshFlushed();
+
+  const uint64_t write_buffer_bytes_;
   const SharedMemory memory_;
   const Database database_;
+  const std::shared_ptr<FullDisk> full_disk_;
   const std::shared_ptr<Listener> listener_;
   const Reader latest_;
   rocksdb::WriteOptions write_options_;
 
   rocksdb::WriteBatch batch_;  // of the one applier; keeps its memory
-  std::string lsn_bytes_;      // of the one applier
-  std::atomic<uint64_t> applied_{0};
-  std::atomic<uint64_t> flushed_{0};
-  Mutex refresh_mu_;  // orders reading the flushed LSN and keeping it; a leaf
+  std::string mark_bytes_;     // of the one applier
+  std::atomic<uint64_t> applied_lsn_{0};
+  std::atomic<uint64_t> applied_batch_{0};
+  std::atomic<uint64_t> flushed_lsn_{0};
+  std::atomic<uint64_t> flushed_batch_{0};
+  Mutex refresh_mu_;  // orders reading the flushed mark and keeping it; a leaf
 };
 
-Result<Lsn> RocksIndex::ReadLsn(rocksdb::ReadTier tier) const {
+Result<RocksIndex::Mark> RocksIndex::ReadMark(rocksdb::ReadTier tier) const {
   rocksdb::ReadOptions options;
   options.read_tier = tier;
   std::string value;
   const rocksdb::Status status = database_.db->Get(
       options, database_.Handle(Family::kLocal), ToSlice(kAppliedKey), &value);
-  if (status.IsNotFound()) return Lsn(0);
+  if (status.IsNotFound()) return Mark();
   if (!status.ok()) return database_.ToStatus(status);
   ByteReader reader(value);
-  const Lsn lsn(reader.U64());
+  Mark mark;
+  mark.lsn = Lsn(reader.U64());
+  mark.batch = reader.U64();
   if (!reader.AtEnd()) {
     return Status(StatusCode::kCorruption,
                   "index " + database_.dir + ": the applied LSN is malformed");
   }
-  return lsn;
+  return mark;
 }
 
 Status RocksIndex::RefreshFlushed() {
   const MutexLock lock(refresh_mu_);
-  TREFOIL_ASSIGN(const Lsn lsn, ReadLsn(rocksdb::kPersistedTier));
-  flushed_.store(lsn.value, std::memory_order_release);
+  TREFOIL_ASSIGN(const Mark mark, ReadMark(rocksdb::kPersistedTier));
+  flushed_lsn_.store(mark.lsn.value, std::memory_order_release);
+  flushed_batch_.store(mark.batch, std::memory_order_release);
   return OkStatus();
 }
 
@@ -326,14 +379,18 @@ Status RocksIndex::Start() {
   TREFOIL_TRY(
       database_.ToStatus(database_.db->Write(write_options_, &nothing)));
   TREFOIL_TRY(RefreshFlushed());
-  TREFOIL_ASSIGN(const Lsn lsn, ReadLsn(rocksdb::kReadAllTier));
-  applied_.store(lsn.value, std::memory_order_release);
-  // A read that fails leaves the older LSN, which is safe (O5).
-  listener_->Start([this] { static_cast<void>(RefreshFlushed()); });
+  applied_lsn_.store(flushed_lsn_, std::memory_order_release);
+  applied_batch_.store(flushed_batch_, std::memory_order_release);
+  listener_->Start([this] {
+    // A read that fails leaves the older LSN, which is safe (O5).
+    const Status status = RefreshFlushed();
+    if (!status.ok()) LogWarning("index", "{}", status.ToString());
+  });
+  full_disk_->Start();
   return OkStatus();
 }
 
-Status RocksIndex::FillBatch(const IndexBatch& batch, Lsn lsn) {
+Status RocksIndex::FillBatch(const IndexBatch& batch, Mark mark) {
   batch_.Clear();
   rocksdb::Status status;
   for (const IndexChange& change : batch.changes()) {
@@ -347,53 +404,68 @@ Status RocksIndex::FillBatch(const IndexBatch& batch, Lsn lsn) {
                  : batch_.Delete(family, change.key);
     if (!status.ok()) return database_.ToStatus(status);
   }
-  lsn_bytes_.clear();
-  AppendLe(&lsn_bytes_, lsn.value);
+  mark_bytes_.clear();
+  AppendLe(&mark_bytes_, mark.lsn.value);
+  AppendLe(&mark_bytes_, mark.batch);
   return database_.ToStatus(batch_.Put(database_.Handle(Family::kLocal),
-                                       ToSlice(kAppliedKey), lsn_bytes_));
+                                       ToSlice(kAppliedKey), mark_bytes_));
+}
+
+Status RocksIndex::WriteBatch() {
+  const rocksdb::Status status = database_.db->Write(write_options_, &batch_);
+  if (status.ok()) return OkStatus();
+  // What ended the changes says more than that this one is refused.
+  TREFOIL_TRY(database_.ToStatus(listener_->error()));
+  return database_.ToStatus(status);
 }
 
 Status RocksIndex::Apply(const IndexBatch& batch, Lsn lsn) {
-  TREFOIL_TRY(FillBatch(batch, lsn));
-  rocksdb::Status status = database_.db->Write(write_options_, &batch_);
-  if (!status.ok() && RoomAgain()) {
-    ResumeAfterNoSpace();
-    status = database_.db->Write(write_options_, &batch_);
-  }
-  if (!status.ok()) {
-    // What stopped the background work says more than what stopped this write.
-    const rocksdb::Status cause = listener_->error();
-    return database_.ToStatus(cause.ok() ? status : cause);
-  }
-  applied_.store(lsn.value, std::memory_order_release);
+  const uint64_t number = applied_batch_.load(std::memory_order_relaxed) + 1;
+  TREFOIL_TRY(FillBatch(batch, {lsn, number}));
+  TREFOIL_TRY(WriteBatch());
+  applied_lsn_.store(lsn.value, std::memory_order_release);
+  applied_batch_.store(number, std::memory_order_release);
   return OkStatus();
 }
 
-// Whether a flush is worth trying after the disk was full. Half of the memory
-// is what its table files need at most, as they are compressed.
-bool RocksIndex::RoomAgain() {
-  if (!listener_->error().IsNoSpace()) return false;
-  const Result<SpaceInfo> space = env_.Space(database_.dir);
-  return space.ok() &&
-         space->available_bytes >= memory_.write_buffers->memory_usage() / 2;
+// OK unless the background work has met something that it does not get over,
+// or not now.
+Status RocksIndex::CheckBackground() {
+  TREFOIL_TRY(database_.ToStatus(listener_->error()));
+  return full_disk_->TryNow().WithContext("index " + database_.dir);
 }
 
-// RocksDB takes writes again only when it is told to, and then flushes.
-void RocksIndex::ResumeAfterNoSpace() {
-  if (!listener_->error().IsNoSpace()) return;
-  if (database_.db->Resume().ok()) listener_->ClearError();
+Status RocksIndex::WaitForRoom() {
+  while (memory_.write_buffers->memory_usage() > write_buffer_bytes_) {
+    TREFOIL_TRY(CheckBackground());
+    listener_->WaitForReport();
+  }
+  return OkStatus();
 }
 
 Status RocksIndex::Flush() {
-  ResumeAfterNoSpace();
+  const uint64_t target = applied_batch_.load(std::memory_order_acquire);
   rocksdb::FlushOptions options;
-  options.wait = true;
+  options.wait = false;
   options.allow_write_stall = true;
-  const rocksdb::Status status = database_.db->Flush(
-      options, {database_.families.begin(), database_.families.end()});
-  if (!status.ok()) return database_.ToStatus(status);
-  // The listener may not have been called yet.
-  return RefreshFlushed();
+  bool started = false;
+  for (;;) {
+    TREFOIL_TRY(RefreshFlushed());
+    if (flushed_batch_.load(std::memory_order_acquire) >= target) {
+      return OkStatus();
+    }
+    TREFOIL_TRY(CheckBackground());
+    if (!started) {
+      const rocksdb::Status status = database_.db->Flush(
+          options, {database_.families.begin(), database_.families.end()});
+      // TryAgain: so much is being flushed that no more can be asked for.
+      if (!status.ok() && !status.IsTryAgain()) {
+        return database_.ToStatus(status);
+      }
+      started = status.ok();
+    }
+    listener_->WaitForReport();
+  }
 }
 
 // A directory with table files or manifests and no CURRENT is what is left of
@@ -427,11 +499,12 @@ Status OpenError(const rocksdb::Status& status, const std::string& dir) {
 Result<Database> OpenDatabase(Env& env, const std::string& dir,
                               const IndexOptions& options,
                               const SharedMemory& memory,
+                              const std::shared_ptr<FullDisk>& full_disk,
                               const std::shared_ptr<Listener>& listener) {
   Database database;
   database.dir = dir;
-  database.env =
-      rocksdb::NewCompositeEnv(NewEnvFileSystem(env, options.before_manifest));
+  database.env = rocksdb::NewCompositeEnv(
+      NewEnvFileSystem(env, full_disk, options.before_manifest));
   rocksdb::DBOptions db_options = MakeDbOptions(memory);
   db_options.env = database.env.get();
   db_options.listeners.push_back(listener);
@@ -458,11 +531,13 @@ Result<std::unique_ptr<Index>> Index::Open(Env& env, const std::string& dir,
   TREFOIL_TRY(CheckNothingWithoutCurrent(env, dir));
   try {
     SharedMemory memory = MakeSharedMemory(options);
-    auto listener = std::make_shared<Listener>();
-    TREFOIL_ASSIGN(Database database,
-                   OpenDatabase(env, dir, options, memory, listener));
+    auto full_disk = std::make_shared<FullDisk>();
+    auto listener = std::make_shared<Listener>(full_disk);
+    TREFOIL_ASSIGN(Database database, OpenDatabase(env, dir, options, memory,
+                                                   full_disk, listener));
     auto index = std::make_unique<RocksIndex>(
-        env, std::move(memory), std::move(database), std::move(listener));
+        options.write_buffer_bytes, std::move(memory), std::move(database),
+        std::move(full_disk), std::move(listener));
     TREFOIL_TRY(index->Start());
     return std::unique_ptr<Index>(std::move(index));
   } catch (const std::exception& error) {

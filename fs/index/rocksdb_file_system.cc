@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/index/rocksdb_file_system.h"
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,8 @@ using rocksdb::Slice;
 using BeforeManifest = std::function<Status()>;
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
+// How often a write that found no room is tried when nobody asks.
+constexpr std::chrono::milliseconds kTryAgainAfter{250};
 
 // RocksDB goes on after NoSpace only, and tells a missing file from a failing
 // disk; the rest is an I/O error to it.
@@ -90,8 +93,12 @@ class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
 
 class WritableFile final : public rocksdb::FSWritableFile {
  public:
-  WritableFile(std::unique_ptr<File> file, BeforeManifest before_append)
-      : before_append_(std::move(before_append)), file_(std::move(file)) {}
+  // Without `full_disk` a full disk fails the append.
+  WritableFile(std::unique_ptr<File> file, std::shared_ptr<FullDisk> full_disk,
+               BeforeManifest before_append)
+      : full_disk_(std::move(full_disk)),
+        before_append_(std::move(before_append)),
+        file_(std::move(file)) {}
 
   using rocksdb::FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions& /*options*/,
@@ -100,7 +107,11 @@ class WritableFile final : public rocksdb::FSWritableFile {
       IOStatus allowed = ToIoStatus(before_append_());  // O2
       if (!allowed.ok()) return allowed;
     }
-    IOStatus status = ToIoStatus(file_->WriteAt(size_, data.ToStringView()));
+    const auto write = [&] {
+      return file_->WriteAt(size_, data.ToStringView());
+    };
+    IOStatus status =
+        ToIoStatus(full_disk_ != nullptr ? full_disk_->Run(write) : write());
     if (status.ok()) size_ += data.size();
     return status;
   }
@@ -125,7 +136,7 @@ class WritableFile final : public rocksdb::FSWritableFile {
 
   IOStatus Sync(const IOOptions& /*options*/,
                 IODebugContext* /*debug*/) override {
-    return ToIoStatus(file_->Sync());
+    return ToIoStatus(file_->Sync());  // never tried again
   }
 
   uint64_t GetFileSize(const IOOptions& /*options*/,
@@ -146,6 +157,7 @@ class WritableFile final : public rocksdb::FSWritableFile {
   }
 
  private:
+  const std::shared_ptr<FullDisk> full_disk_;
   const BeforeManifest before_append_;  // empty but for a MANIFEST
   std::unique_ptr<File> file_;          // until Close
   uint64_t size_ = 0;
@@ -188,8 +200,11 @@ bool IsManifest(std::string_view path) {
 
 class EnvFileSystem final : public rocksdb::FileSystem {
  public:
-  EnvFileSystem(Env& env, BeforeManifest before_manifest)
-      : env_(env), before_manifest_(std::move(before_manifest)) {}
+  EnvFileSystem(Env& env, std::shared_ptr<FullDisk> full_disk,
+                BeforeManifest before_manifest)
+      : env_(env),
+        full_disk_(std::move(full_disk)),
+        before_manifest_(std::move(before_manifest)) {}
 
   const char* Name() const override { return "TrefoilEnvFileSystem"; }
 
@@ -213,13 +228,20 @@ class EnvFileSystem final : public rocksdb::FileSystem {
                            std::unique_ptr<rocksdb::FSWritableFile>* result,
                            IODebugContext* /*debug*/) override {
     result->reset();
-    Result<std::unique_ptr<File>> file = env_.Open(path, OpenMode::kCreate);
-    if (!file.ok()) return ToIoStatus(file.status());
-    IOStatus emptied = ToIoStatus((*file)->Truncate(0));
-    if (!emptied.ok()) return emptied;
+    std::unique_ptr<File> file;
+    const auto create = [&]() -> Status {
+      TREFOIL_ASSIGN(file, env_.Open(path, OpenMode::kCreate));
+      return file->Truncate(0);
+    };
+    const bool is_manifest = IsManifest(path);
+    const std::shared_ptr<FullDisk> full_disk =
+        is_manifest || full_disk_->IsFlushFile(path) ? full_disk_ : nullptr;
+    IOStatus status =
+        ToIoStatus(full_disk != nullptr ? full_disk->Run(create) : create());
+    if (!status.ok()) return status;
     *result = std::make_unique<WritableFile>(
-        *std::move(file),
-        IsManifest(path) ? before_manifest_ : BeforeManifest());
+        std::move(file), full_disk,
+        is_manifest ? before_manifest_ : BeforeManifest());
     return IOStatus::OK();
   }
 
@@ -361,14 +383,63 @@ class EnvFileSystem final : public rocksdb::FileSystem {
   }
 
   Env& env_;
+  const std::shared_ptr<FullDisk> full_disk_;
   const BeforeManifest before_manifest_;
 };
 
 }  // namespace
 
+Status FullDisk::Run(const std::function<Status()>& write) {
+  bool counted = false;
+  for (;;) {
+    Status status = write();
+    const MutexLock lock(mu_);
+    const bool again = status.Is(StatusCode::kNoSpace) && waits_;
+    waiting_ += (again ? 1 : 0) - (counted ? 1 : 0);
+    counted = again;
+    changed_.SignalAll();
+    if (!again) return status;
+    const uint64_t failure = ++failures_;
+    error_ = std::move(status);
+    if (waits_ && wanted_ < failure) changed_.WaitFor(mu_, kTryAgainAfter);
+  }
+}
+
+void FullDisk::Start() {
+  const MutexLock lock(mu_);
+  waits_ = true;
+}
+
+void FullDisk::Stop() {
+  const MutexLock lock(mu_);
+  waits_ = false;
+  changed_.SignalAll();
+}
+
+Status FullDisk::TryNow() {
+  const MutexLock lock(mu_);
+  const uint64_t failure = failures_;
+  wanted_ = failure;
+  changed_.SignalAll();
+  while (waits_ && waiting_ > 0 && failures_ == failure) changed_.Wait(mu_);
+  return waiting_ > 0 ? error_ : OkStatus();
+}
+
+void FullDisk::SetFlushFile(const std::string& path) {
+  const MutexLock lock(mu_);
+  flush_file_ = path;
+}
+
+bool FullDisk::IsFlushFile(const std::string& path) {
+  const MutexLock lock(mu_);
+  return path == flush_file_;
+}
+
 std::shared_ptr<rocksdb::FileSystem> NewEnvFileSystem(
-    Env& env, std::function<Status()> before_manifest) {
-  return std::make_shared<EnvFileSystem>(env, std::move(before_manifest));
+    Env& env, std::shared_ptr<FullDisk> full_disk,
+    std::function<Status()> before_manifest) {
+  return std::make_shared<EnvFileSystem>(env, std::move(full_disk),
+                                         std::move(before_manifest));
 }
 
 }  // namespace trefoil

@@ -9,9 +9,7 @@
 
 #include <algorithm>
 #include <cstdarg>
-#include <cstdio>
 
-#include "fs/base/log.h"
 #include "fs/index/keys.h"
 
 namespace trefoil {
@@ -59,17 +57,12 @@ class ScanPrefix final : public rocksdb::SliceTransform {
   }
 };
 
-// RocksDB's own messages: what is wrong goes to our log, the rest nowhere.
-class QuietLogger final : public rocksdb::Logger {
+// RocksDB's own messages go nowhere: what matters comes as a status.
+class NoLogger final : public rocksdb::Logger {
  public:
-  QuietLogger() : Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}
-
+  NoLogger() : Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
   using rocksdb::Logger::Logv;
-  void Logv(const char* format, va_list arguments) override {
-    char text[512];
-    vsnprintf(text, sizeof(text), format, arguments);
-    LogWarning("index", "{}", text);
-  }
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
 rocksdb::CompressionType Supported(rocksdb::CompressionType wanted) {
@@ -105,9 +98,8 @@ std::shared_ptr<rocksdb::TableFactory> MakeTableFactory(
 SharedMemory MakeSharedMemory(const IndexOptions& options) {
   SharedMemory memory;
   memory.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  // A flush starts at 7/8 of the manager's size and the next one is due when
-  // half of it has been filled meanwhile; a third waits. So two thirds of the
-  // bound here keep the sum within the bound.
+  // A flush starts at 7/8 of the manager's size, so that a third of the bound
+  // is there for what is written meanwhile.
   memory.write_buffers = std::make_shared<rocksdb::WriteBufferManager>(
       options.write_buffer_bytes / 3 * 2);
   return memory;
@@ -136,14 +128,13 @@ rocksdb::DBOptions MakeDbOptions(const SharedMemory& memory) {
   db.skip_stats_update_on_db_open = true;
   db.compaction_readahead_size = kCompactionReadBytes;
   db.bytes_per_sync = kWritebackBytes;
-  db.avoid_unnecessary_blocking_io = true;
 
   // Nothing wakes up or writes without need.
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   db.max_bgerror_resume_count = 0;
-  db.info_log = std::make_shared<QuietLogger>();
-  db.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
+  db.info_log = std::make_shared<NoLogger>();
+  db.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;
   return db;
 }
 
@@ -156,8 +147,8 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const IndexOptions& options,
   family.write_buffer_size = options.write_buffer_bytes / 2;
   // Apply runs under the volume's sequencer, before the journal has the bytes
   // of its record, and a flush waits for the journal: so Apply must never wait
-  // for a flush or a compaction. The journal's bound slows writers instead.
-  family.max_write_buffer_number = 64;
+  // for a flush or a compaction. Writers wait before, in WaitForRoom.
+  family.max_write_buffer_number = 1024;
   family.level0_slowdown_writes_trigger = 1 << 20;
   family.level0_stop_writes_trigger = 1 << 20;
   family.soft_pending_compaction_bytes_limit = 0;

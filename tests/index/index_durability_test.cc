@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "fs/base/bytes.h"
@@ -86,7 +88,7 @@ class IndexDurabilityTest : public ::testing::Test {
     Lsn applied;
     {
       Result<std::unique_ptr<Index>> index =
-          Index::Open(Env::Posix(), image, IndexOptions());
+          Index::Open(image_env_, image, IndexOptions());
       EXPECT_TRUE(index.ok()) << index.status().ToString();
       if (!index.ok()) return applied;
       applied = (*index)->applied();
@@ -100,6 +102,7 @@ class IndexDurabilityTest : public ::testing::Test {
 
   TempDir dir_;
   GateEnv env_{Env::Posix()};
+  GateEnv image_env_{Env::Posix()};
   IndexOptions options_;
   std::unique_ptr<Index> index_;
 };
@@ -243,33 +246,87 @@ TEST_P(FullDiskTest, IsReportedAndPasses) {
   ASSERT_TRUE(index_->Flush().ok());
 
   full_ = true;
-  Status status;
-  for (uint64_t n = 61; status.ok() && n < 10000; ++n) {
-    status = ApplyTo(n, 1000);
+  ASSERT_TRUE(ApplyTo(3000, 1000).ok()) << "memory takes them";
+  for (const Status& status : {index_->WaitForRoom(), index_->Flush()}) {
+    EXPECT_TRUE(status.Is(StatusCode::kNoSpace)) << status.ToString();
+    EXPECT_THAT(status.message(), HasSubstr(dir_.Path("index")));
   }
-  EXPECT_TRUE(status.Is(StatusCode::kNoSpace)) << status.ToString();
-  EXPECT_THAT(status.message(), HasSubstr(dir_.Path("index")));
-  EXPECT_TRUE(index_->Flush().Is(StatusCode::kNoSpace));
-  const Lsn applied = index_->applied();
-  EXPECT_TRUE(ApplyTo(applied.value + 1).Is(StatusCode::kNoSpace));
-  EXPECT_EQ(index_->applied(), applied);
   EXPECT_TRUE(CheckState(*index_).ok());
   EXPECT_EQ(AppliedAfterCrash(), Lsn(60));
+  ASSERT_TRUE(ApplyTo(3010).ok());
 
   full_ = false;
-  ASSERT_TRUE(ApplyTo(applied.value + 100, 1000).ok());
+  EXPECT_TRUE(index_->WaitForRoom().ok());
+  EXPECT_LT(index_->memory_bytes(), 4u << 20);
+  ASSERT_TRUE(ApplyTo(3100, 1000).ok());
   EXPECT_TRUE(CheckState(*index_).ok());
   ASSERT_TRUE(index_->Flush().ok());
-  EXPECT_EQ(index_->flushed(), index_->applied());
-  EXPECT_EQ(AppliedAfterCrash(), index_->applied());
+  EXPECT_EQ(index_->flushed(), Lsn(3100));
+  EXPECT_EQ(AppliedAfterCrash(), Lsn(3100));
 
   // A second time, met by a flush that somebody asked for.
   full_ = true;
-  ASSERT_TRUE(ApplyTo(applied.value + 110).ok());
+  ASSERT_TRUE(ApplyTo(3110).ok());
+  EXPECT_TRUE(index_->WaitForRoom().ok()) << "there is room in memory";
   EXPECT_TRUE(index_->Flush().Is(StatusCode::kNoSpace));
   full_ = false;
   ASSERT_TRUE(index_->Flush().ok());
-  EXPECT_EQ(AppliedAfterCrash(), Lsn(applied.value + 110));
+  EXPECT_EQ(AppliedAfterCrash(), Lsn(3110));
+}
+
+TEST_P(FullDiskTest, GoesOnByItself) {
+  full_ = true;
+  ASSERT_TRUE(ApplyTo(2000, 1000).ok());
+  EXPECT_TRUE(index_->WaitForRoom().Is(StatusCode::kNoSpace));
+  full_ = false;
+  while (index_->flushed() == Lsn(0)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_GE(AppliedAfterCrash(), index_->flushed());
+}
+
+TEST_P(FullDiskTest, IndexClosesWhileTheDiskIsFull) {
+  ASSERT_TRUE(ApplyTo(60).ok());
+  ASSERT_TRUE(index_->Flush().ok());
+  full_ = true;
+  ASSERT_TRUE(ApplyTo(2000, 1000).ok());
+  EXPECT_TRUE(index_->WaitForRoom().Is(StatusCode::kNoSpace));
+  index_.reset();
+  full_ = false;
+  Open();
+  EXPECT_EQ(index_->applied(), Lsn(60));
+  EXPECT_TRUE(CheckState(*index_).ok());
+}
+
+// The fourth flush makes a compaction due. The disk has room for the table
+// files of the four flushes and for no others.
+TEST_F(IndexDurabilityTest, FullDiskInACompactionStopsNothing) {
+  constexpr size_t kFlushedFiles = size_t{4} * kFamilies;
+  Mutex mu;
+  std::set<std::string> files;
+  std::atomic<bool> full = true;
+  std::atomic<int> failures = 0;
+  env_.SetGate([&](const std::string& path) {
+    const MutexLock lock(mu);
+    if (path.find(".sst") != std::string::npos) files.insert(path);
+    if (!full || files.size() <= kFlushedFiles) return OkStatus();
+    files.erase(path);
+    ++failures;
+    return Status::FromErrno(ENOSPC, "write " + path);
+  });
+  for (uint64_t n = 1; n <= 4; ++n) {
+    ASSERT_TRUE(ApplyTo(n * 10).ok());
+    ASSERT_TRUE(index_->Flush().ok());
+  }
+  for (int wait = 0; failures == 0 && wait < 500; ++wait) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_GT(failures, 0);
+  ASSERT_TRUE(ApplyTo(50).ok());
+  full = false;
+  ASSERT_TRUE(index_->Flush().ok());
+  EXPECT_EQ(AppliedAfterCrash(), Lsn(50));
+  index_.reset();
 }
 
 INSTANTIATE_TEST_SUITE_P(OfEachFile, FullDiskTest,
@@ -315,7 +372,7 @@ class DamagedIndexTest : public ::testing::Test {
   // Opens a copy in which `name` is `content`, or missing, and reads it all.
   Status OpenWith(const std::string& name,
                   const std::optional<std::string>& content) {
-    Env& env = Env::Posix();
+    GateEnv env(Env::Posix());
     const std::string dir = dir_.Path("damaged");
     EXPECT_TRUE(env.RemoveTree(dir).ok());
     EXPECT_TRUE(env.CreateDir(dir).ok());
