@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: readers of a target follow its owner: what an older generation wrote
+// beyond a newer claim's base does not count, forks are told apart by hashes,
+// gaps are named.
+// Method: commits of two branches and claims put on one directory.
+#include "replicator/chain.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/replicator/test_source.h"
+#include "tests/support/temp_dir.h"
+
+namespace trefoil::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ChainTest : public ::testing::Test {
+ protected:
+  void Claim(uint64_t generation, const CommitRef& base) {
+    OwnerClaim claim;
+    claim.name = {Generation(generation), NewInstance(Random::System())};
+    claim.base_seq = base.seq;
+    claim.base_generation = base.generation;
+    claim.base_name = base.name;
+    const auto bytes = EncodeClaim(claim, Random::System());
+    ASSERT_TRUE(bytes.ok());
+    MemorySource body(*bytes);
+    ASSERT_TRUE(source_.objects()
+                    .Put(ClaimKey(claim.name), body, PutMode::kImmutable)
+                    .ok());
+  }
+  void ExpectHead(const CommitRef& head) {
+    const auto chain = FindOwnedChain(source_.objects());
+    ASSERT_TRUE(chain.ok()) << chain.status().ToString();
+    EXPECT_EQ(chain->links.size(), head.seq.value);
+    EXPECT_EQ(chain->links.back().parsed.name, head.name);
+    const Status links = CheckLinks(source_.objects(), chain->links);
+    EXPECT_TRUE(links.ok()) << links.ToString();
+  }
+
+  TempDir dir_;
+  TestSource source_{dir_.Path("objects")};
+};
+
+TEST_F(ChainTest, OneOwnersChainIsWhole) {
+  Claim(1, {});
+  source_.AddCommits(3, 0);
+  Claim(2, source_.head());
+  source_.NextGeneration();
+  source_.AddCommits(2, 0);
+  ExpectHead(source_.head());
+}
+
+TEST_F(ChainTest, CommitsBeyondANewerClaimsBaseDoNotCount) {
+  Claim(1, {});
+  source_.AddCommits(3, 0);
+  const CommitRef base = source_.head();
+  source_.AddCommits(4, 0);  // the old owner goes on
+  Claim(2, base);
+  ExpectHead(base);
+  source_.RewindTo(base.seq);
+  source_.NextGeneration();
+  const CommitRef mine = source_.AddCommit(0);
+  ExpectHead(mine);
+}
+
+TEST_F(ChainTest, WithoutClaimsTheHighestGenerationCounts) {
+  source_.AddCommits(5, 0);
+  source_.RewindTo(CommitSeq(2));
+  source_.NextGeneration();
+  const CommitRef mine = source_.AddCommit(0);
+  ExpectHead(mine);
+}
+
+TEST_F(ChainTest, AForkIsToldApartByHashes) {
+  source_.AddCommits(2, 0);
+  source_.AddCommits(3, 0);
+  source_.RewindTo(CommitSeq(2));
+  source_.AddCommits(4, 0);  // the same generation, other commits
+  ExpectHead(source_.head());
+}
+
+TEST_F(ChainTest, AGapIsNamed) {
+  source_.AddCommits(5, 0);
+  const CommitRef lost = source_.commits()[2];
+  ASSERT_TRUE(source_.objects().Delete(KeyOf(lost)).ok());
+  const auto chain = FindOwnedChain(source_.objects());
+  ASSERT_EQ(chain.status().code(), StatusCode::kCorruption);
+  EXPECT_THAT(chain.status().message(),
+              HasSubstr("commit 3 (hash " + lost.name.ToHex()));
+}
+
+TEST_F(ChainTest, ADamagedClaimIsPassedOver) {
+  source_.AddCommits(2, 0);
+  MemorySource nonsense("nonsense");
+  const ClaimName name{Generation(4), NewInstance(Random::System())};
+  ASSERT_TRUE(source_.objects()
+                  .Put(ClaimKey(name), nonsense, PutMode::kImmutable)
+                  .ok());
+  ExpectHead(source_.head());
+  const auto chain = FindOwnedChain(source_.objects());
+  EXPECT_EQ(chain->highest, Generation(4));
+}
+
+}  // namespace
+}  // namespace trefoil::testing

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: O9: of all who claim a target one ships; who was taken over stops and
+// says so; who owned it before owns it again after a restart.
+// Method: claims on a real directory, with a store that can decide who was
+// first and one that can't; shippers of two copies of one volume.
+#include "replicator/owner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "tests/replicator/shipping.h"
+
+namespace trefoil::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+OwnerClaim NewClaim(uint64_t generation) {
+  OwnerClaim claim;
+  claim.volume_id = {'v', 'o', 'l'};
+  claim.name = {Generation(generation), NewInstance(Random::System())};
+  claim.base_seq = CommitSeq(17);
+  claim.base_generation = Generation(generation - 1);
+  claim.base_name = Sha256::Of("base");
+  claim.time_nanos = 1234567890;
+  return claim;
+}
+
+ClaimOptions Options(bool store_decides) {
+  ClaimOptions options;
+  options.store_decides = store_decides;
+  options.settle_nanos = 100'000'000;
+  options.sleep = [](int64_t nanos) {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(nanos));
+    return true;
+  };
+  return options;
+}
+
+class OwnerTest : public ::testing::TestWithParam<bool> {
+ protected:
+  Result<ClaimName> Take(const OwnerClaim& claim) {
+    return TakeOwnership(store_, claim, Options(GetParam()), Random::System());
+  }
+
+  TempDir dir_;
+  LocalTree store_{Env::Posix(), dir_.path()};
+};
+
+TEST_P(OwnerTest, AClaimReadsBackAsItWasMade) {
+  const OwnerClaim claim = NewClaim(7);
+  const auto held = Take(claim);
+  ASSERT_TRUE(held.ok()) << held.status().ToString();
+  EXPECT_TRUE(IsValidObjectKey(ClaimKey(*held)));
+  EXPECT_EQ(ParseClaimKey(ClaimKey(*held)), *held);
+  const auto read = ReadClaim(store_, *held);
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->name, claim.name);
+  EXPECT_EQ(read->volume_id, claim.volume_id);
+  EXPECT_EQ(read->base_seq, claim.base_seq);
+  EXPECT_EQ(read->base_generation, claim.base_generation);
+  EXPECT_EQ(read->base_name, claim.base_name);
+  EXPECT_EQ(read->time_nanos, claim.time_nanos);
+}
+
+TEST_P(OwnerTest, AClaimMayBeRepeated) {
+  const OwnerClaim claim = NewClaim(7);
+  ASSERT_TRUE(Take(claim).ok());
+  EXPECT_TRUE(CheckClaimable(store_, claim.name, {}).ok());
+  EXPECT_TRUE(Take(claim).ok());
+}
+
+TEST_P(OwnerTest, AHigherGenerationFences) {
+  const OwnerClaim first = NewClaim(7);
+  const auto held = Take(first);
+  ASSERT_TRUE(held.ok());
+  EXPECT_TRUE(CheckStillOwner(store_, *held).ok());
+  ASSERT_TRUE(Take(NewClaim(8)).ok());
+  EXPECT_EQ(CheckStillOwner(store_, *held).code(), StatusCode::kFenced);
+  EXPECT_EQ(Take(first).status().code(), StatusCode::kFenced);
+  EXPECT_EQ(CheckClaimable(store_, NewClaim(7).name, {}).code(),
+            StatusCode::kFenced);
+}
+
+TEST_P(OwnerTest, AStrangersClaimIsNotPassedByCountingHigher) {
+  const OwnerClaim stranger = NewClaim(7);
+  ASSERT_TRUE(Take(stranger).ok());
+  const ClaimName next{Generation(9), NewInstance(Random::System())};
+  EXPECT_EQ(CheckClaimable(store_, next, {}).code(), StatusCode::kFenced);
+  ClaimHistory history;
+  history.ours = {stranger.name};
+  EXPECT_TRUE(CheckClaimable(store_, next, history).ok());
+  history = {};
+  history.superseded = Generation(7);
+  EXPECT_TRUE(CheckClaimable(store_, next, history).ok());
+}
+
+TEST_P(OwnerTest, OfManyRacersOneWins) {
+  constexpr int kRacers = 8;
+  std::atomic<int> winners{0};
+  std::vector<std::thread> racers;
+  for (int i = 0; i < kRacers; ++i) {
+    racers.emplace_back([&] {
+      const auto held = Take(NewClaim(3));
+      if (held.ok()) ++winners;
+      if (!held.ok()) {
+        EXPECT_EQ(held.status().code(), StatusCode::kFenced)
+            << held.status().ToString();
+      }
+    });
+  }
+  for (std::thread& racer : racers) racer.join();
+  EXPECT_EQ(winners, 1);
+}
+
+TEST_P(OwnerTest, AVanishedClaimIsNoOwnership) {
+  const auto held = Take(NewClaim(7));
+  ASSERT_TRUE(held.ok());
+  ASSERT_TRUE(store_.Delete(ClaimKey(*held)).ok());
+  EXPECT_EQ(CheckStillOwner(store_, *held).code(), StatusCode::kUnavailable);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, OwnerTest, ::testing::Bool(),
+                         [](const ::testing::TestParamInfo<bool>& info) {
+                           return info.param ? "Deciding" : "Settling";
+                         });
+
+TEST(OwnerClaimTest, EveryFlippedBitIsNoticed) {
+  const auto bytes = EncodeClaim(NewClaim(5), Random::System());
+  ASSERT_TRUE(bytes.ok());
+  const size_t body = kHeaderBytes + kFrameHeaderBytes + 33;
+  ASSERT_LT(body, bytes->size());
+  for (size_t bit = 0; bit < body * 8; ++bit) {
+    std::string damaged = *bytes;
+    damaged[bit / 8] ^= static_cast<char>(1 << (bit % 8));
+    EXPECT_FALSE(DecodeClaim(damaged).ok()) << "bit " << bit;
+  }
+  for (size_t size = 0; size < body; ++size) {
+    EXPECT_FALSE(DecodeClaim(bytes->substr(0, size)).ok()) << "size " << size;
+  }
+}
+
+// A second shipper of the same target, with its own state: another machine.
+class OtherMachine {
+ public:
+  OtherMachine(Shipping& shipping, bool store_decides)
+      : options_(shipping.options), source_(shipping.source) {
+    options_.state_path = dir_.Path("state.json");
+    options_.store_decides = store_decides;
+  }
+  void Start() {
+    shipper_ = std::make_unique<Shipper>(
+        RealWorld(), source_, NewInstance(Random::System()), options_, [] {});
+    shipper_->Start();
+  }
+  [[nodiscard]] TargetStatus status() const { return shipper_->status(); }
+  [[nodiscard]] std::string state_path() const { return options_.state_path; }
+
+ private:
+  TempDir dir_;
+  ShipperOptions options_;
+  TestSource& source_;
+  std::unique_ptr<Shipper> shipper_;
+};
+
+TEST(ShipperOwnerTest, OneOfTwoClaimantsOfAGenerationWins) {
+  for (const bool store_decides : {true, false}) {
+    Shipping shipping;
+    shipping.options.store_decides = store_decides;
+    shipping.source.AddCommits(3, 1);
+    OtherMachine other(shipping, store_decides);
+    shipping.Start();
+    other.Start();
+    const auto settled = [&] {
+      const std::string a = shipping.status().state;
+      const std::string b = other.status().state;
+      return (a == "fenced" && b == "up to date") ||
+             (b == "fenced" && a == "up to date");
+    };
+    EXPECT_TRUE(Eventually(settled))
+        << shipping.status().state << ", " << other.status().state;
+  }
+}
+
+TEST(ShipperOwnerTest, WhoIsTakenOverStopsAndSaysSo) {
+  Shipping shipping;
+  shipping.source.AddCommits(3, 1);
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  OwnerClaim claim = NewClaim(9);
+  ASSERT_TRUE(
+      TakeOwnership(shipping.target(), claim, Options(true), Random::System())
+          .ok());
+  ASSERT_TRUE(shipping.WaitForState("fenced"));
+  const auto done = shipping.faults.done().size();
+  shipping.Commit(1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(shipping.faults.done().size(), done);
+  EXPECT_THAT(shipping.status().last_error, HasSubstr("trefoil takeover"));
+  EXPECT_EQ(shipping.status().watermark, CommitSeq(3));
+  shipping.Stop();
+
+  // However often it is started again.
+  for (int i = 0; i < 12; ++i) {
+    shipping.source.NextGeneration();
+    shipping.Start();
+    ASSERT_TRUE(shipping.WaitForState("fenced"));
+    shipping.Stop();
+  }
+}
+
+TEST(ShipperOwnerTest, TheOwnerOwnsAgainAfterEveryRestart) {
+  Shipping shipping;
+  for (int i = 0; i < 5; ++i) {
+    shipping.Start();
+    shipping.Commit(1);
+    ASSERT_TRUE(shipping.WaitForState("up to date"));
+    if (i % 2 == 0) {
+      shipping.Kill();
+    } else {
+      shipping.Stop();
+    }
+    shipping.source.NextGeneration();
+  }
+  const auto claims = ListClaims(shipping.target());
+  ASSERT_TRUE(claims.ok());
+  EXPECT_EQ(claims->size(), 5U);
+}
+
+TEST(ShipperOwnerTest, AClaimNamesTheCommitThatItContinues) {
+  Shipping shipping;
+  shipping.source.AddCommits(3, 0);
+  const CommitRef base = shipping.source.head();
+  shipping.source.NextGeneration();
+  shipping.source.AddCommits(4, 0);
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  const auto claims = ListClaims(shipping.target());
+  ASSERT_TRUE(claims.ok());
+  const auto claim = ReadClaim(shipping.target(), claims->back());
+  ASSERT_TRUE(claim.ok());
+  EXPECT_EQ(claim->base_seq, base.seq);
+  EXPECT_EQ(claim->base_name, base.name);
+}
+
+}  // namespace
+}  // namespace trefoil::testing

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: O7: one target alone gives back the tree of its watermark, or a clear
+// error that names what is missing or damaged; an interrupted recovery can be
+// continued and never opens half done; a recovered volume disturbs nobody
+// until it takes over, and then fences the old owner.
+// Method: real volumes shipped to real directories, recovered, and compared
+// line by line; damage and faults on the target.
+#include "replicator/recover.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fs/base/bytes.h"
+#include "replicator/chain.h"
+#include "replicator/store/dir_store.h"
+#include "tests/replicator/shipping.h"
+#include "tests/support/test_volume.h"
+
+namespace trefoil::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+// A volume with files and a snapshot, shipped to a directory.
+class RecoverTest : public ::testing::Test {
+ protected:
+  RecoverTest() {
+    const VolumeId id = volume_->volume_id();
+    EXPECT_TRUE(InitDirTarget(Env::Posix(), dir_.Path("second"),
+                              ToHex({id.data(), id.size()}), Random::System())
+                    .ok());
+    settings_ = {"second", "dir:" + dir_.Path("second"), {}};
+    config_.targets.push_back(settings_);
+    target_ = std::make_unique<LocalTree>(Env::Posix(), dir_.Path("second"));
+    options_.fetch.attempts = 1;
+    volume_.MakeDir("docs");
+    volume_.MakeFile("docs/small", "a few words");
+    volume_.MakeFile("docs/large", RandomBytes(3'000'000, 1));
+    EXPECT_TRUE(volume_->Commit().ok());
+    EXPECT_TRUE(volume_->CreateSnapshot("before").ok());
+    volume_.MakeFile("docs/larger", RandomBytes(9'000'000, 2));
+    EXPECT_TRUE(volume_->Unlink(volume_.Find("docs"), "small").ok());
+    Ship();
+  }
+
+  void StartReplicator() {
+    auto made = Replicator::Create(RealWorld(), *volume_, config_, {});
+    ASSERT_TRUE(made.ok());
+    replicator_ = std::move(*made);
+    replicator_->Start();
+  }
+  void Ship() {
+    const auto commit = volume_->Commit();
+    ASSERT_TRUE(commit.ok());
+    if (!replicator_) StartReplicator();
+    const Status shipped =
+        replicator_->WaitFor("second", commit->seq, 20 * kSecond);
+    ASSERT_TRUE(shipped.ok()) << shipped.ToString();
+  }
+  Status Recover() {
+    return RecoverVolume(RealWorld(), *target_, settings_, Recovered(),
+                         options_);
+  }
+  [[nodiscard]] std::string Recovered() const { return dir_.Path("recovered"); }
+  Result<std::unique_ptr<Volume>> OpenRecovered() {
+    VolumeOptions options;
+    options.background = false;
+    return Volume::Open(RealWorld(), Recovered(), options);
+  }
+  // The keys of the target below `prefix`.
+  std::vector<std::string> Keys(std::string_view prefix) {
+    std::vector<std::string> keys;
+    EXPECT_TRUE(target_
+                    ->List(prefix, "",
+                           [&](const ObjectInfo& info) {
+                             keys.push_back(info.key);
+                             return true;
+                           })
+                    .ok());
+    return keys;
+  }
+  void Flip(const std::string& key) {
+    auto bytes = target_->Get(key, {}, 1U << 30);
+    ASSERT_TRUE(bytes.ok());
+    (*bytes)[bytes->size() / 2] ^= 1;
+    auto file = Env::Posix().Open(JoinPath(dir_.Path("second"), key),
+                                  OpenMode::kReadWrite);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE((*file)->WriteAt(0, *bytes).ok());
+  }
+
+  TempDir dir_;
+  TestVolume volume_;
+  TargetSettings settings_;
+  VolumeConfig config_;
+  RecoverOptions options_;
+  std::unique_ptr<LocalTree> target_;
+  std::unique_ptr<Replicator> replicator_;
+};
+
+// The tree of `volume`, the snapshots' trees too.
+std::string DescribeAll(TestVolume& volume) {
+  std::string all = volume.Describe();
+  const auto snapshots = volume->ListSnapshots();
+  EXPECT_TRUE(snapshots.ok());
+  for (const SnapshotInfo& snapshot : *snapshots) {
+    all += snapshot.name + " " + snapshot.label + "\n" +
+           volume.Describe(NodeId::Make(snapshot.id, kRootInode));
+  }
+  return all;
+}
+
+TEST_F(RecoverTest, TheTreeAndItsSnapshotsComeBack) {
+  const std::string expected = DescribeAll(volume_);
+  TestVolume other;
+  other.Close();
+  ASSERT_TRUE(Env::Posix().RemoveTree(other.path()).ok());
+  uint64_t last_done = 0;
+  uint64_t last_total = 0;
+  options_.progress = [&](uint64_t done, uint64_t total) {
+    EXPECT_LE(last_done, done);
+    last_done = done;
+    last_total = total;
+  };
+  const Status recovered =
+      RecoverVolume(RealWorld(), *target_, settings_, other.path(), options_);
+  ASSERT_TRUE(recovered.ok()) << recovered.ToString();
+  EXPECT_EQ(last_done, last_total);
+  EXPECT_GT(last_total, 12'000'000U);
+  other.Open();
+  EXPECT_EQ(DescribeAll(other), expected);
+  EXPECT_EQ(other->volume_id(), volume_->volume_id());
+  EXPECT_GT(other->generation(), volume_->generation());
+  const auto config = LoadConfig(Env::Posix(), other.path());
+  ASSERT_TRUE(config.ok());
+  EXPECT_TRUE(config->detached);
+  ASSERT_EQ(config->targets.size(), 1U);
+  EXPECT_EQ(config->targets[0].url, settings_.url);
+}
+
+TEST_F(RecoverTest, AMissingPackIsNamed) {
+  const std::string pack = Keys("pack/").front();
+  ASSERT_TRUE(target_->Delete(pack).ok());
+  const Status recovered = Recover();
+  EXPECT_FALSE(recovered.ok());
+  EXPECT_THAT(recovered.message(), HasSubstr(pack));
+}
+
+TEST_F(RecoverTest, AMissingCommitIsNamed) {
+  const std::string commit = Keys("commit/")[1];
+  const auto parsed = ParseObjectKey(commit);
+  ASSERT_TRUE(target_->Delete(commit).ok());
+  const Status recovered = Recover();
+  EXPECT_EQ(recovered.code(), StatusCode::kCorruption);
+  EXPECT_THAT(recovered.message(), HasSubstr("commit 2"));
+  EXPECT_THAT(recovered.message(), HasSubstr(parsed->name.ToHex()));
+  EXPECT_FALSE(Env::Posix().Exists(Recovered()));
+}
+
+TEST_F(RecoverTest, AFlippedBitInAnyObjectIsNamed) {
+  for (const char* prefix : {"pack/", "commit/", "volume/"}) {
+    for (const std::string& key : Keys(prefix)) {
+      SCOPED_TRACE(key);
+      Flip(key);
+      const Status recovered = Recover();
+      EXPECT_EQ(recovered.code(), StatusCode::kCorruption);
+      EXPECT_THAT(recovered.message(), HasSubstr(key));
+      EXPECT_FALSE(OpenRecovered().ok());
+      Flip(key);  // back
+      ASSERT_TRUE(Env::Posix().RemoveTree(Recovered()).ok());
+    }
+  }
+}
+
+TEST_F(RecoverTest, AnInterruptedRecoveryIsContinued) {
+  const std::string pack = Keys("pack/").back();
+  Flip(pack);
+  ASSERT_FALSE(Recover().ok());
+  const auto opened = OpenRecovered();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_THAT(opened.status().message(), HasSubstr("recover"));
+  Flip(pack);
+  // What is there already is not asked for again.
+  TargetFaults faults;
+  FaultStore store(
+      std::make_unique<LocalTree>(Env::Posix(), dir_.Path("second")), faults);
+  LocalTree partial(Env::Posix(), JoinPath(Recovered(), "objects"));
+  std::vector<std::string> there;
+  ASSERT_TRUE(partial
+                  .List("", "",
+                        [&](const ObjectInfo& info) {
+                          there.push_back(info.key);
+                          return true;
+                        })
+                  .ok());
+  EXPECT_FALSE(there.empty());
+  const Status recovered =
+      RecoverVolume(RealWorld(), store, settings_, Recovered(), options_);
+  ASSERT_TRUE(recovered.ok()) << recovered.ToString();
+  for (const std::string& key : there) {
+    if (key.starts_with("volume/")) continue;  // looked at before all else
+    EXPECT_THAT(faults.done(), Not(::testing::Contains("GET " + key)));
+  }
+  EXPECT_TRUE(OpenRecovered().ok());
+}
+
+TEST_F(RecoverTest, ATransferThatFailsNowAndThenIsRetried) {
+  TargetFaults faults;
+  std::atomic<int> calls{0};
+  faults.before = [&](const std::string& operation, std::string_view key) {
+    const bool fails =
+        operation == "GET" && key.starts_with("pack/") && calls++ % 2 == 0;
+    return fails ? Status(StatusCode::kUnavailable, "flaky") : OkStatus();
+  };
+  FaultStore store(
+      std::make_unique<LocalTree>(Env::Posix(), dir_.Path("second")), faults);
+  options_.fetch.attempts = 10;
+  options_.fetch.pause_nanos = 1'000'000;
+  const Status recovered =
+      RecoverVolume(RealWorld(), store, settings_, Recovered(), options_);
+  EXPECT_TRUE(recovered.ok()) << recovered.ToString();
+}
+
+TEST_F(RecoverTest, NothingIsOverwritten) {
+  ASSERT_TRUE(Env::Posix().CreateDir(Recovered()).ok());
+  ASSERT_TRUE(Env::Posix()
+                  .WriteFileAtomically(JoinPath(Recovered(), "mine"), "x")
+                  .ok());
+  EXPECT_EQ(Recover().code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(Env::Posix().List(Recovered())->size(), 1U);
+}
+
+TEST_F(RecoverTest, AnEmptyTargetMakesNoVolume) {
+  for (const char* prefix : {"commit/", "pack/", "volume/", "owner/"}) {
+    for (const std::string& key : Keys(prefix)) {
+      ASSERT_TRUE(target_->Delete(key).ok());
+    }
+  }
+  EXPECT_EQ(Recover().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(Env::Posix().Exists(Recovered()));
+}
+
+TEST_F(RecoverTest, TakingOverFencesTheOldOwner) {
+  ASSERT_TRUE(Recover().ok());
+  {
+    // A trial: mounted, written to, and nobody is disturbed.
+    auto trial = OpenRecovered();
+    ASSERT_TRUE(trial.ok()) << trial.status().ToString();
+    EXPECT_EQ(TakeOver(RealWorld(), Recovered()).code(), StatusCode::kBusy);
+    ASSERT_TRUE((*trial)->Close().ok());
+  }
+  volume_.MakeFile("still-here", "x");
+  Ship();
+  replicator_.reset();
+
+  const Status taken = TakeOver(RealWorld(), Recovered());
+  ASSERT_TRUE(taken.ok()) << taken.ToString();
+  auto mine = OpenRecovered();
+  ASSERT_TRUE(mine.ok()) << mine.status().ToString();
+  const auto config = LoadConfig(Env::Posix(), Recovered());
+  ASSERT_TRUE(config.ok());
+  EXPECT_FALSE(config->detached);
+  ASSERT_TRUE((*mine)->MakeDirectory(kRootNode, "new-owner", 0755, {}).ok());
+  auto head = (*mine)->Commit();
+  ASSERT_TRUE(head.ok());
+  auto shipping = Replicator::Create(RealWorld(), **mine, *config, {});
+  ASSERT_TRUE(shipping.ok());
+  (*shipping)->Start();
+  const Status shipped = (*shipping)->WaitFor("all", head->seq, 20 * kSecond);
+  EXPECT_TRUE(shipped.ok()) << shipped.ToString();
+
+  // The old owner, however often it is opened.
+  for (int i = 0; i < 3; ++i) {
+    volume_.Reopen();
+    StartReplicator();
+    EXPECT_TRUE(
+        Eventually([&] { return replicator_->status()[0].state == "fenced"; }));
+    replicator_.reset();
+  }
+  shipping->reset();
+
+  // Readers follow the new owner, although the old one had shipped more.
+  const auto chain = FindOwnedChain(*target_);
+  ASSERT_TRUE(chain.ok()) << chain.status().ToString();
+  EXPECT_EQ(chain->links.back().parsed.name, head->name);
+}
+
+TEST_F(RecoverTest, WithoutAReachableTargetNothingIsTakenOver) {
+  ASSERT_TRUE(Recover().ok());
+  replicator_.reset();
+  ASSERT_TRUE(
+      Env::Posix().Rename(dir_.Path("second"), dir_.Path("unplugged")).ok());
+  EXPECT_EQ(TakeOver(RealWorld(), Recovered()).code(),
+            StatusCode::kUnavailable);
+  const auto config = LoadConfig(Env::Posix(), Recovered());
+  ASSERT_TRUE(config.ok());
+  EXPECT_TRUE(config->detached);
+}
+
+}  // namespace
+}  // namespace trefoil::testing

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/replicator/test_source.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "fs/volume/identity.h"
+
+namespace trefoil::testing {
+
+namespace {
+
+constexpr int64_t kFirstTimeNanos = 1'700'000'000'000'000'000;
+
+std::string Made(const std::string& path) {
+  EXPECT_TRUE(Env::Posix().CreateDirs(path).ok());
+  return path;
+}
+
+}  // namespace
+
+World RealWorld() { return {Env::Posix(), Clock::Real(), Random::System()}; }
+
+std::string KeyOf(const CommitRef& commit) {
+  return CommitKey(commit.generation, commit.seq, commit.name);
+}
+
+TestSource::TestSource(const std::string& path)
+    : objects_(Env::Posix(), Made(path)) {
+  const VolumeIdentity identity = NewIdentity(Clock::Real(), Random::System());
+  volume_id_ = identity.volume_id;
+  EXPECT_TRUE(
+      WriteIdentity(Env::Posix(), Random::System(), objects_, identity).ok());
+}
+
+std::string TestSource::TemporaryPath() {
+  auto path = objects_.NewTemporaryPath();
+  EXPECT_TRUE(path.ok());
+  return *path;
+}
+
+PackRef TestSource::AddPack(size_t bytes) {
+  ObjectHeader header;
+  header.kind = ObjectKind::kPack;
+  header.volume_id = volume_id_;
+  auto writer = ObjectWriter::Create(Env::Posix(), Random::System(),
+                                     TemporaryPath(), header);
+  EXPECT_TRUE(writer.ok());
+  const std::string block = Random::System().Bytes(bytes);
+  EXPECT_TRUE((*writer)->Append(FrameType::kBlock, block).ok());
+  auto finished = (*writer)->Finish();
+  EXPECT_TRUE(finished.ok());
+  EXPECT_TRUE(objects_.Adopt(*finished, PackKey(finished->name)).ok());
+  return {PackNo(next_pack_no_++), finished->name, finished->size_bytes};
+}
+
+CommitRef TestSource::AddCommit(int packs, size_t pack_bytes) {
+  const CommitRef before = head();
+  CommitRef ref;
+  ref.seq = before.seq.Next();
+  ref.generation = generation();
+  ref.cut = Lsn(ref.seq.value * 10);
+  ref.time_nanos =
+      kFirstTimeNanos + static_cast<int64_t>(ref.seq.value) * 1'000'000'000;
+
+  CommitInfo info;
+  info.seq = ref.seq;
+  info.generation = ref.generation;
+  info.epoch = Epoch(ref.seq.value);
+  info.cut = ref.cut;
+  info.time_nanos = ref.time_nanos;
+  for (int i = 0; i < packs; ++i) {
+    info.packs_added.push_back(AddPack(pack_bytes));
+  }
+  info.pack_no = PackNo(next_pack_no_++);
+
+  ObjectHeader header;
+  header.kind = ObjectKind::kCommit;
+  header.volume_id = volume_id_;
+  header.generation = ref.generation;
+  header.number = ref.seq.value;
+  header.previous = before.name;
+  auto writer = CommitWriter::Create(Env::Posix(), Random::System(),
+                                     TemporaryPath(), header, info);
+  EXPECT_TRUE(writer.ok());
+  auto finished = (*writer)->Finish();
+  EXPECT_TRUE(finished.ok());
+  ref.name = finished->name;
+  ref.size_bytes = finished->size_bytes;
+  EXPECT_TRUE(objects_.Adopt(*finished, KeyOf(ref)).ok());
+  {
+    const MutexLock lock(mu_);
+    chain_.push_back(ref);
+  }
+  changed_.SignalAll();
+  return ref;
+}
+
+void TestSource::NextGeneration() {
+  const MutexLock lock(mu_);
+  generation_ = generation_.Next();
+}
+
+void TestSource::SetGeneration(uint64_t generation) {
+  const MutexLock lock(mu_);
+  generation_ = Generation(generation);
+}
+
+void TestSource::RewindTo(CommitSeq seq) {
+  const MutexLock lock(mu_);
+  chain_.resize(seq.value);
+}
+
+std::vector<CommitRef> TestSource::commits() const {
+  const MutexLock lock(mu_);
+  return chain_;
+}
+
+std::vector<PackRef> TestSource::Packs(const CommitRef& commit) {
+  auto info = ReadCommitInfo(objects_, KeyOf(commit));
+  EXPECT_TRUE(info.ok()) << info.status().ToString();
+  return info.ok() ? info->packs_added : std::vector<PackRef>();
+}
+
+CommitRef TestSource::head() const {
+  const MutexLock lock(mu_);
+  return chain_.empty() ? CommitRef() : chain_.back();
+}
+
+Result<CommitRef> TestSource::NextCommit(CommitSeq after) {
+  const MutexLock lock(mu_);
+  if (after.value < chain_.size()) return chain_[after.value];
+  return Status(StatusCode::kNotFound, "no commit follows");
+}
+
+bool TestSource::WaitForCommit(CommitSeq after, int64_t timeout_nanos) {
+  const MutexLock lock(mu_);
+  if (chain_.size() > after.value) return true;
+  changed_.WaitFor(mu_, std::chrono::nanoseconds(timeout_nanos));
+  return chain_.size() > after.value;
+}
+
+Generation TestSource::generation() const {
+  const MutexLock lock(mu_);
+  return generation_;
+}
+
+std::string WhatIsIncomplete(ObjectStore& target, TestSource& source,
+                             CommitSeq watermark) {
+  std::set<std::string> there;
+  const Status listed = target.List("", "", [&](const ObjectInfo& info) {
+    there.insert(info.key);
+    return true;
+  });
+  if (!listed.ok()) return listed.ToString();
+  bool earlier_is_missing = false;
+  for (const CommitRef& commit : source.commits()) {
+    const std::string name = "commit " + std::to_string(commit.seq.value);
+    if (!there.contains(KeyOf(commit))) {
+      if (commit.seq <= watermark) return name + " is below the watermark";
+      earlier_is_missing = true;
+      continue;
+    }
+    if (earlier_is_missing) return name + " came before an earlier one";
+    for (const PackRef& pack : source.Packs(commit)) {
+      if (!there.contains(PackKey(pack.name))) return name + " lacks a pack";
+    }
+  }
+  return "";
+}
+
+}  // namespace trefoil::testing

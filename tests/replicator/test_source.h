@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// TestSource: a chain of real commits and packs in a real local tree, without
+// a volume around it: a CommitSource whose every commit a test decides about.
+// Thread rule: AddCommit and the like by one thread; the CommitSource part by
+// any.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fs/base/mutex.h"
+#include "fs/object/commit.h"
+#include "replicator/commit_source.h"
+#include "replicator/replicator.h"
+
+namespace trefoil::testing {
+
+World RealWorld();
+
+class TestSource final : public CommitSource {
+ public:
+  // Makes `path`, with the volume object of a new volume in it.
+  explicit TestSource(const std::string& path);
+
+  // A commit that needs `packs` new packs of about `pack_bytes` each.
+  CommitRef AddCommit(int packs, size_t pack_bytes = 3000);
+  void AddCommits(int count, int packs) {
+    for (int i = 0; i < count; ++i) AddCommit(packs);
+  }
+  // As a volume that is opened again.
+  void NextGeneration();
+  void SetGeneration(uint64_t generation);
+  // Forgets (and keeps) the commits after `seq`: what an older copy of the
+  // volume's disk would go on from.
+  void RewindTo(CommitSeq seq);
+
+  [[nodiscard]] std::vector<CommitRef> commits() const;
+  // The packs that `commit` added.
+  std::vector<PackRef> Packs(const CommitRef& commit);
+
+  [[nodiscard]] CommitRef head() const override;
+  Result<CommitRef> NextCommit(CommitSeq after) override;
+  bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) override;
+  LocalTree& objects() override { return objects_; }
+  [[nodiscard]] VolumeId volume_id() const override { return volume_id_; }
+  [[nodiscard]] Generation generation() const override;
+
+ private:
+  PackRef AddPack(size_t bytes);
+  std::string TemporaryPath();
+
+  LocalTree objects_;
+  VolumeId volume_id_{};
+  uint64_t next_pack_no_ = 1;
+
+  mutable Mutex mu_;
+  CondVar changed_;
+  std::vector<CommitRef> chain_ GUARDED_BY(mu_);
+  Generation generation_ GUARDED_BY(mu_){1};
+};
+
+std::string KeyOf(const CommitRef& commit);
+// A CommitSource over another one that outlives it.
+class BorrowedSource final : public CommitSource {
+ public:
+  explicit BorrowedSource(CommitSource& base) : base_(base) {}
+  [[nodiscard]] CommitRef head() const override { return base_.head(); }
+  Result<CommitRef> NextCommit(CommitSeq after) override {
+    return base_.NextCommit(after);
+  }
+  bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) override {
+    return base_.WaitForCommit(after, timeout_nanos);
+  }
+  LocalTree& objects() override { return base_.objects(); }
+  [[nodiscard]] VolumeId volume_id() const override {
+    return base_.volume_id();
+  }
+  [[nodiscard]] Generation generation() const override {
+    return base_.generation();
+  }
+
+ private:
+  CommitSource& base_;
+};
+
+// Empty when the target holds, of the commits of `source` that are there, all
+// packs and all commits before them, and every commit up to `watermark`;
+// otherwise what is wrong (O3).
+std::string WhatIsIncomplete(ObjectStore& target, TestSource& source,
+                             CommitSeq watermark);
+
+}  // namespace trefoil::testing
