@@ -13,6 +13,7 @@ namespace trefoil {
 namespace {
 
 constexpr size_t kBarWidth = 24;
+constexpr std::chrono::milliseconds kInterval{100};
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
 }  // namespace
@@ -35,6 +36,9 @@ ProgressLine::~ProgressLine() {
 
 void ProgressLine::Show(uint64_t done, uint64_t total, std::string_view text) {
   if (!terminal_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (shown_ && now - last_ < kInterval) return;
+  last_ = now;
   shown_ = true;
   fmt::print(stderr, "{}{}", kClearLine, ProgressBar(done, total, text));
 }

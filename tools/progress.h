@@ -3,6 +3,7 @@
 // stderr is no terminal. Not thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,11 +19,13 @@ class ProgressLine {
   ~ProgressLine();  // clears the line
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
+  // May be called as often as one likes; the terminal sees ten a second.
   void Show(uint64_t done, uint64_t total, std::string_view text);
 
  private:
   const bool terminal_;
   bool shown_ = false;
+  std::chrono::steady_clock::time_point last_;
 };
 
 }  // namespace trefoil

@@ -41,6 +41,8 @@ std::string EncodeOne(const char* name, const Json& value) {
 
 // The object on `line`, or nothing.
 std::optional<Json> ParseObject(std::string_view line) {
+  // The parser takes a NUL for the end of its input.
+  if (line.find('\0') != std::string_view::npos) return std::nullopt;
   Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return std::nullopt;
   return json;
@@ -63,8 +65,8 @@ StatusCode CodeFromName(const std::string& name) {
   return StatusCode::kIoError;
 }
 
-// The Status that `error` stands for.
-Status DecodeError(const Json& error) {
+// `*status` becomes what `error` stands for.
+Status DecodeError(const Json& error, Status* status) {
   if (!error.is_object()) return BadAnswer("an error that is no object");
   const auto code = error.find("code");
   const auto message = error.find("message");
@@ -72,7 +74,9 @@ Status DecodeError(const Json& error) {
       !message->is_string()) {
     return BadAnswer("an error without code and message");
   }
-  return {CodeFromName(code->get<std::string>()), message->get<std::string>()};
+  *status = Status(CodeFromName(code->get<std::string>()),
+                   message->get<std::string>());
+  return OkStatus();
 }
 
 }  // namespace
@@ -127,7 +131,7 @@ Result<ControlAnswer> DecodeAnswer(std::string_view line) {
     answer.kind = ControlAnswer::Kind::kResult;
     answer.value = value;
   } else if (name == "error") {
-    answer.error = DecodeError(value);
+    TREFOIL_TRY(DecodeError(value, &answer.error));
   } else {
     return BadAnswer("neither progress nor result nor error");
   }

@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
-#include <thread>
 
 #include "fs/base/mutex.h"
 #include "fs/control/client.h"
@@ -152,13 +152,10 @@ TEST_F(HandlersTest, ParametersOfAWrongTypeAreRefused) {
 TEST_F(HandlersTest, SyncEndsWhenTheTargetHasEverything) {
   volume_.MakeFile("a", "content");
   std::vector<Json> seen;
-  std::thread target([this] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));
-    targets_.Reach(CommitSeq(1000));
+  const auto synced = Call("sync", Json::object(), [&](const Json& json) {
+    seen.push_back(json);
+    targets_.Reach(volume_->head().seq);
   });
-  const auto synced = Call("sync", Json::object(),
-                           [&](const Json& json) { seen.push_back(json); });
-  target.join();
   ASSERT_TRUE(synced.ok()) << synced.status().ToString();
   EXPECT_EQ((*synced)["seq"], volume_->head().seq.value);
   EXPECT_TRUE(targets_.nudged());
