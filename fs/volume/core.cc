@@ -181,8 +181,11 @@ Status VolumeCore::Sequence(const ChangeSpec& spec,
     Fail(applied);
   }
   if (inodes.pending_ceiling != 0) inodes.ceiling = inodes.pending_ceiling;
-  changed.Add(batch);
-  if (spec.by_operation) ++changes_since_cut;
+  if (spec.by_operation) {
+    // Destage's own changes go into the commit of their round.
+    changed.Add(batch);
+    ++changes_since_cut;
+  }
   *effects = tx.effects();
   return OkStatus();
 }
