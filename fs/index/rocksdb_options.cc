@@ -16,6 +16,7 @@ namespace trefoil {
 namespace {
 
 constexpr size_t kBlockBytes = 8 << 10;
+constexpr int kBlockCacheShardBits = 2;
 constexpr double kFilterBitsPerKey = 10;
 constexpr uint64_t kTableFileBytes = 16ULL << 20;
 constexpr uint64_t kLevelBaseBytes = 64ULL << 20;
@@ -97,7 +98,9 @@ std::shared_ptr<rocksdb::TableFactory> MakeTableFactory(
 
 SharedMemory MakeSharedMemory(const IndexOptions& options) {
   SharedMemory memory;
-  memory.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  // A shard holds the filter of a whole table file, about 1 MiB, many times.
+  memory.block_cache =
+      rocksdb::NewLRUCache(options.block_cache_bytes, kBlockCacheShardBits);
   // A flush starts at 7/8 of the manager's size, so that a third of the bound
   // is there for what is written meanwhile.
   memory.write_buffers = std::make_shared<rocksdb::WriteBufferManager>(
