@@ -109,8 +109,7 @@ TEST_F(EnvTest, AtomicWriteLeavesTheOldOrTheNewWhereverItFails) {
                 .nth = nth,
                 .error = EIO,
                 .sticky = true,
-                .torn_bytes = 1,
-                .path_part = ""});
+                .torn_bytes = 1});
     const Status written = faulty.WriteFileAtomically(path, "new");
     const std::string content = env_.ReadFile(path, 100).value();
     if (!faulty.struck()) {
