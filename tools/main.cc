@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fs/base/log.h"
 #include "tools/commands.h"
 #include "tools/mount.h"
 #include "tools/report.h"
@@ -87,6 +88,8 @@ int Run(std::vector<std::string> words) {
 }
 
 int Main(int argc, char** argv) {
+  // Commands speak for themselves; what serves a mount chooses its own log.
+  LogToStderr(LogLevel::kError);
   if (argc > 0 && IsMountHelper(argv[0])) return RunMountHelper(argc, argv);
   return Run(Words(argc, argv));
 }

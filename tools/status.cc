@@ -27,8 +27,10 @@ struct StatusArguments {
 // Of a volume that no process has open; nothing in it changes.
 Result<Json> StatusAtRest(const std::string& volume_path) {
   TREFOIL_ASSIGN(const OpenedVolume opened, OpenReadOnly(volume_path));
-  TREFOIL_ASSIGN(const std::vector<TargetStatus> targets,
+  TREFOIL_ASSIGN(std::vector<TargetStatus> targets,
                  LoadTargetStatus(Env::Posix(), volume_path, opened.config));
+  // Nothing is being shipped.
+  for (TargetStatus& target : targets) target.bytes_per_second = 0;
   StatusContext context;
   context.version = Version();
   context.detached = opened.config.detached;
