@@ -81,7 +81,7 @@ std::string ConformanceTest::Keys(const std::string& prefix,
 }
 
 TEST_P(ConformanceTest, WhatWasPutIsReadBack) {
-  for (const size_t size : {0, 1, 4096, (1 << 20) + 1, 9 << 20}) {
+  for (const size_t size : {0UL, 1UL, 4096UL, (1UL << 20) + 1, 9UL << 20}) {
     const std::string key = fmt::format("pack/aa/size-{}", size);
     const std::string bytes = SomeBytes(size, size);
     ASSERT_EQ(Put(key, bytes).ToString(), "ok");
