@@ -25,10 +25,11 @@ struct StatusArguments {
 };
 
 // Of a volume that no process has open; nothing in it changes.
-Result<Json> StatusAtRest(const std::string& volume_path) {
-  TREFOIL_ASSIGN(const OpenedVolume opened, OpenReadOnly(volume_path));
-  TREFOIL_ASSIGN(std::vector<TargetStatus> targets,
-                 LoadTargetStatus(Env::Posix(), volume_path, opened.config));
+Result<Json> StatusAtRest(const VolumeLocation& location) {
+  TREFOIL_ASSIGN(const OpenedVolume opened, OpenReadOnly(location.volume));
+  TREFOIL_ASSIGN(
+      std::vector<TargetStatus> targets,
+      LoadTargetStatus(Env::Posix(), location.volume, opened.config));
   // Nothing is being shipped.
   for (TargetStatus& target : targets) target.bytes_per_second = 0;
   StatusContext context;
@@ -42,6 +43,13 @@ Result<Json> StatusAtRest(const std::string& volume_path) {
     json["state"] = "ok";
     json["primary"]["state"] = "ok";
   }
+  if (!location.mountpoint.empty()) {
+    json["state"] = "stopped";
+    json["reason"] = fmt::format(
+        "the process behind the mount at {0} has ended: 'trefoil umount {0}', "
+        "then mount it again",
+        location.mountpoint);
+  }
   return json;
 }
 
@@ -52,7 +60,7 @@ Result<Json> GetStatus(const std::string& argument) {
     return (*client)->Call("status", Json::object(), kControlTimeoutNanos);
   }
   if (!client.status().Is(StatusCode::kUnavailable)) return client.status();
-  return StatusAtRest(location.volume);
+  return StatusAtRest(location);
 }
 
 int RunCheck(const Result<Json>& status, int64_t max_age_seconds) {

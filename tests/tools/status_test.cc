@@ -96,6 +96,10 @@ TEST_F(StatusTest, LookingAtACrashedVolumeChangesNothing) {
   share_.Mount();
   Write("a", "content that only the journal has");
   share_.KillDaemon();
+  const CommandResult stopped =
+      Share::Trefoil({"status", "--check", share_.mountpoint()});
+  EXPECT_EQ(stopped.exit_code, 2);
+  EXPECT_THAT(stopped.out, HasSubstr("the process behind the mount"));
   Share::Trefoil({"umount", share_.mountpoint()});
   const auto before = Contents();
   const Json status = StatusOf(share_.volume());
