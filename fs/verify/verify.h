@@ -32,6 +32,9 @@ struct VerifyOptions {
   bool read_data = false;  // hash every byte of every object
   // Bytes (or objects, without read_data) checked and to be checked.
   std::function<void(uint64_t done, uint64_t total)> progress;
+  // Where temporary files go (about as much as the volume's index has); empty:
+  // TMPDIR, else /var/tmp.
+  std::string scratch_directory;
 };
 
 struct VerifyReport {

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/verify/block_check.h"
+
+#include <algorithm>
+
+#include "fs/object/object_format.h"
+
+namespace trefoil {
+namespace {
+
+constexpr size_t kWindowBlocks = 1U << 20;
+constexpr uint64_t kLastNumber = ~0ULL;
+
+std::string Name(BlockNo block) {
+  return "block " + std::to_string(block.value);
+}
+
+}  // namespace
+
+Status BlockCheck::Run() {
+  for (uint64_t from = 0;;) {
+    TREFOIL_ASSIGN(const bool more, LoadWindow(from));
+    last_loser_ = InodeId();
+    TREFOIL_TRY(CountExtents());
+    CheckCounts();
+    if (!more) return OkStatus();
+    from = window_last_ + 1;
+  }
+}
+
+Result<bool> BlockCheck::LoadWindow(uint64_t from) {
+  window_.clear();
+  window_first_ = from;
+  window_last_ = kLastNumber;
+  auto blocks =
+      index_.NewCursor(Family::kLive, KeyOf('B', from), AfterPrefix("B"));
+  auto counts =
+      index_.NewCursor(Family::kLive, KeyOf('N', from), AfterPrefix("N"));
+  blocks->Seek(KeyOf('B', from));
+  counts->Seek(KeyOf('N', from));
+  // The number at the cursor, past keys that have none.
+  const auto number = [](IndexCursor& cursor) {
+    while (cursor.Valid() && cursor.key().size() != 9) cursor.Next();
+    return cursor.Valid() ? NumberInKey(cursor.key()) : kLastNumber;
+  };
+  for (;;) {
+    const uint64_t next = std::min(number(*blocks), number(*counts));
+    if (!blocks->Valid() && !counts->Valid()) break;
+    if (window_.size() == kWindowBlocks) {
+      window_last_ = window_.back().number.value;
+      break;
+    }
+    window_.push_back({BlockNo(next)});
+    if (blocks->Valid() && number(*blocks) == next) {
+      LoadBlock(BlockNo(next), blocks->value());
+      blocks->Next();
+    }
+    if (counts->Valid() && number(*counts) == next) {
+      const auto count = DecodeNumber(counts->value());
+      if (count.ok()) window_.back().count = *count;
+      counts->Next();
+    }
+  }
+  TREFOIL_TRY(blocks->status());
+  TREFOIL_TRY(counts->status());
+  return window_last_ != kLastNumber;
+}
+
+void BlockCheck::LoadBlock(BlockNo number, std::string_view value) {
+  const auto record = BlockRecord::Decode(value);
+  if (!record.ok()) return;
+  Block& block = window_.back();
+  block.exists = true;
+  block.raw_bytes = record->location.raw_bytes;
+  const PackState* const pack = FindPack(record->pack);
+  if (pack == nullptr) {
+    findings_.Error("block-without-pack", Name(number),
+                    "is in pack " + std::to_string(record->pack.value) +
+                        ", which is not known");
+    return;
+  }
+  const FrameLocation& at = record->location;
+  if (at.offset < kHeaderBytes || at.raw_bytes == 0 ||
+      at.raw_bytes > kMaxFrameBytes || at.stored_bytes <= kFrameHeaderBytes ||
+      at.offset > pack->size_bytes ||
+      at.stored_bytes > pack->size_bytes - at.offset) {
+    findings_.Error(
+        "block-beyond-pack", Name(number),
+        "does not lie inside pack " + std::to_string(record->pack.value));
+    return;
+  }
+  block.usable = pack->usable;
+}
+
+const PackState* BlockCheck::FindPack(PackNo number) const {
+  const auto at = std::lower_bound(packs_.begin(), packs_.end(), number,
+                                   [](const PackState& pack, PackNo wanted) {
+                                     return pack.number < wanted;
+                                   });
+  return at != packs_.end() && at->number == number ? &*at : nullptr;
+}
+
+Status BlockCheck::CountExtents() {
+  VersionCursor extents(index_, 'E');
+  while (extents.Next()) CountExtent(extents.version());
+  return extents.status();
+}
+
+void BlockCheck::CountExtent(const Version& version) {
+  const auto extent = ExtentRecord::Decode(version.value);
+  if (!extent.ok() || extent->block.value < window_first_ ||
+      extent->block.value > window_last_) {
+    return;
+  }
+  const auto block = std::lower_bound(
+      window_.begin(), window_.end(), extent->block,
+      [](const Block& at, BlockNo wanted) { return at.number < wanted; });
+  const bool found = block != window_.end() && block->number == extent->block;
+  if (found) ++block->references;
+  const ViewRange range = views_.Of(version.birth, version.last);
+  if (range.empty()) return;  // nobody reads it
+  const auto where = [&] {
+    return names_.Path(version.inode(), range.newest());
+  };
+  const auto place = [&] {
+    return "the data at offset " + std::to_string(version.second()) +
+           " are in " + Name(extent->block);
+  };
+  if (!found || !block->exists) {
+    findings_.Error("dangling-extent", where(),
+                    place() + ", which is not there");
+  } else if (extent->length > block->raw_bytes ||
+             extent->block_offset > block->raw_bytes - extent->length) {
+    findings_.Error("extent-beyond-block", where(),
+                    place() + ", which is shorter");
+  } else if (!block->usable && version.inode() != last_loser_) {
+    last_loser_ = version.inode();
+    findings_.Error("lost-data", where(),
+                    place() + ", whose pack is missing or damaged");
+  }
+}
+
+void BlockCheck::CheckCounts() {
+  for (const Block& block : window_) {
+    if (block.count == block.references) continue;
+    findings_.Error("wrong-count", Name(block.number),
+                    std::to_string(block.references) +
+                        " extents name it, but its count is " +
+                        std::to_string(block.count));
+  }
+}
+
+}  // namespace trefoil

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/verify/chain_check.h"
+
+#include <algorithm>
+
+#include "fs/index/keys.h"
+#include "fs/index/records.h"
+#include "fs/verify/record_check.h"
+
+namespace trefoil {
+
+Result<ChainState> ChainCheck::Run(const std::vector<ChainLink>& chain) {
+  state_.complete = !chain.empty();
+  for (const ChainLink& link : chain) {
+    ListedObject* const listed = table_.Find(link.parsed);
+    if (listed != nullptr) listed->named = true;
+    const Status read = ReadLink(link);
+    progress_.Object(link.size_bytes);
+    if (read.ok()) {
+      TREFOIL_TRY(AddOwnRecords(link));
+      continue;
+    }
+    state_.complete = false;
+    if (listed != nullptr) listed->bad = true;
+    TREFOIL_TRY(findings_.ErrorOf("damaged-commit", link.key, read));
+  }
+  TREFOIL_TRY(writer_.Flush());
+  return state_;
+}
+
+Status ChainCheck::CheckLoose(ListedObject& commit) {
+  const std::string key = commit.Key();
+  const Status read = ReadCommit(
+      store_, key,
+      [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
+      [](const DeltaEntry&) { return OkStatus(); });
+  progress_.Object(commit.size_bytes);
+  commit.bad = !read.ok();
+  return read.ok() ? OkStatus()
+                   : findings_.ErrorOf("damaged-commit", key, read);
+}
+
+Status ChainCheck::ReadLink(const ChainLink& link) {
+  packs_seen_.clear();
+  TREFOIL_TRY(ReadCommit(
+      store_, link.key,
+      [&](const ObjectHeader& header, const CommitInfo& info) {
+        return OnInfo(link, header, info);
+      },
+      [&](const DeltaEntry& entry) { return OnEntry(link, entry); }));
+  CheckPacksAdded(link);
+  return OkStatus();
+}
+
+Status ChainCheck::OnInfo(const ChainLink& link, const ObjectHeader& header,
+                          const CommitInfo& info) {
+  if (volume_id_ && header.volume_id != *volume_id_) {
+    Bad(link, "belongs to another volume");
+  }
+  if (info.generation < info_.generation) {
+    Bad(link, "is of an older generation than the commit before it");
+  }
+  if (info.epoch <= state_.epoch || info.cut <= state_.cut) {
+    Bad(link, "its cut is not after that of the commit before it");
+  }
+  if (info.pack_no <= last_pack_no_) {
+    Bad(link, "its number as a holder of blocks was used before");
+  }
+  last_pack_no_ = std::max(last_pack_no_, info.pack_no);
+  state_.seq = info.seq;
+  state_.epoch = std::max(state_.epoch, info.epoch);
+  state_.cut = std::max(state_.cut, info.cut);
+  info_ = info;
+  return OkStatus();
+}
+
+Status ChainCheck::OnEntry(const ChainLink& link, const DeltaEntry& entry) {
+  const auto family = static_cast<Family>(entry.family);
+  if (!CheckEntry(entry.family, entry.key, entry.value).ok()) {
+    Bad(link, "a delta entry is malformed: " + DescribeKey(family, entry.key));
+    return OkStatus();
+  }
+  if (!entry.value) return writer_.Delete(family, entry.key);
+  if (family == Family::kLive && entry.key[0] == 'P') {
+    TREFOIL_ASSIGN(const PackRecord pack, PackRecord::Decode(*entry.value));
+    if (pack.kind == ObjectKind::kPack) {
+      packs_seen_.push_back(
+          {PackNo(NumberInKey(entry.key)), pack.name, pack.size_bytes});
+    }
+  }
+  return writer_.Put(family, entry.key, *entry.value);
+}
+
+void ChainCheck::CheckPacksAdded(const ChainLink& link) {
+  const auto less = [](const PackRef& a, const PackRef& b) {
+    return a.pack_no < b.pack_no;
+  };
+  std::sort(info_.packs_added.begin(), info_.packs_added.end(), less);
+  const bool same = std::equal(
+      packs_seen_.begin(), packs_seen_.end(), info_.packs_added.begin(),
+      info_.packs_added.end(), [](const PackRef& a, const PackRef& b) {
+        return a.pack_no == b.pack_no && a.name == b.name &&
+               a.size_bytes == b.size_bytes;
+      });
+  // Who copies the chain goes by the list; who rebuilds it, by the entries.
+  if (!same) Bad(link, "its list of new packs is not that of its entries");
+}
+
+Status ChainCheck::AddOwnRecords(const ChainLink& link) {
+  const PackRecord own{ObjectKind::kCommit, link.parsed.name, link.size_bytes,
+                       info_.generation, info_.seq.value};
+  TREFOIL_TRY(
+      writer_.Put(Family::kLive, PackNoKey(info_.pack_no), own.Encode()));
+  return writer_.Put(Family::kLive, CounterKey(kPackCounter),
+                     EncodeNumber(info_.pack_no.value + 1));
+}
+
+}  // namespace trefoil

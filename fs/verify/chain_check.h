@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks a store's chain of commits, each read whole and hashed, and builds
+// the state after the last one in a scratch index. Not thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fs/object/commit.h"
+#include "fs/verify/findings.h"
+#include "fs/verify/object_table.h"
+#include "fs/verify/scratch.h"
+#include "fs/volume/rebuild.h"
+
+namespace trefoil {
+
+// The state after a chain's last commit.
+struct ChainState {
+  // Every commit was whole; the scratch index has the state.
+  bool complete = false;
+  CommitSeq seq;
+  Epoch epoch;
+  Lsn cut;
+};
+
+class ChainCheck {
+ public:
+  // All outlive this. `volume_id` is compared when it is known.
+  ChainCheck(ObjectStore& store, Index& scratch, ObjectTable& table,
+             std::optional<VolumeId> volume_id, Findings& findings,
+             ProgressMeter& progress)
+      : store_(store),
+        table_(table),
+        volume_id_(volume_id),
+        findings_(findings),
+        progress_(progress),
+        writer_(scratch) {}
+
+  // Reads `chain`, oldest first. An error says that the store can't be read.
+  Result<ChainState> Run(const std::vector<ChainLink>& chain);
+  // Reads a commit that belongs to no chain, for its own sake.
+  Status CheckLoose(ListedObject& commit);
+
+ private:
+  Status ReadLink(const ChainLink& link);
+  Status OnInfo(const ChainLink& link, const ObjectHeader& header,
+                const CommitInfo& info);
+  Status OnEntry(const ChainLink& link, const DeltaEntry& entry);
+  // What the chain says of a commit itself, as the volume keeps it.
+  Status AddOwnRecords(const ChainLink& link);
+  void CheckPacksAdded(const ChainLink& link);
+  void Bad(const ChainLink& link, std::string text) {
+    findings_.Error("bad-commit", link.key, std::move(text));
+  }
+
+  ObjectStore& store_;
+  ObjectTable& table_;
+  const std::optional<VolumeId> volume_id_;
+  Findings& findings_;
+  ProgressMeter& progress_;
+  BatchWriter writer_;
+
+  ChainState state_;
+  PackNo last_pack_no_;
+  CommitInfo info_;                  // of the commit being read
+  std::vector<PackRef> packs_seen_;  // records of packs among its entries
+};
+
+}  // namespace trefoil

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collects what the checks find, a bounded number of each kind, so that a
+// damaged or hostile tree can't fill the memory. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "fs/verify/verify.h"
+
+namespace trefoil {
+
+class Findings {
+ public:
+  // Further findings of a kind are counted only.
+  static constexpr uint64_t kMaxOfOneCode = 100;
+
+  // Adds to `report`, which outlives this.
+  explicit Findings(VerifyReport& report) : report_(report) {}
+
+  void Error(std::string_view code, std::string where, std::string text) {
+    Add(Severity::kError, code, std::move(where), std::move(text));
+  }
+  void Warning(std::string_view code, std::string where, std::string text) {
+    Add(Severity::kWarning, code, std::move(where), std::move(text));
+  }
+  void Info(std::string_view code, std::string where, std::string text) {
+    Add(Severity::kInfo, code, std::move(where), std::move(text));
+  }
+  // Damage (kCorruption, kNotFound of something that should be there, kIoError
+  // of what can't be read) becomes a finding and the answer is OK; every other
+  // error, which says that nothing could be checked, is passed on.
+  Status ErrorOf(std::string_view code, std::string where,
+                 const Status& status);
+  // Says how many were counted only. Once, at the end.
+  void Finish();
+
+  VerifyReport& report() { return report_; }
+
+ private:
+  void Add(Severity severity, std::string_view code, std::string where,
+           std::string text);
+
+  VerifyReport& report_;
+  struct Count {
+    Severity severity = Severity::kError;
+    uint64_t count = 0;
+  };
+  std::map<std::string, Count, std::less<>> counts_;
+  std::unordered_set<std::string> seen_;  // code, place and text
+};
+
+// Tells the caller's progress function how far the objects are checked.
+class ProgressMeter {
+ public:
+  explicit ProgressMeter(const VerifyOptions& options) : options_(options) {}
+  void SetTotal(uint64_t total) { total_ = total; }
+  // An object of this size was checked.
+  void Object(uint64_t size_bytes) {
+    done_ += options_.read_data ? size_bytes : 1;
+    if (options_.progress) options_.progress(done_, total_);
+  }
+
+ private:
+  const VerifyOptions& options_;
+  uint64_t done_ = 0;
+  uint64_t total_ = 0;
+};
+
+}  // namespace trefoil

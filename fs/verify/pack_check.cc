@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/verify/pack_check.h"
+
+#include "fs/index/keys.h"
+#include "fs/index/records.h"
+
+namespace trefoil {
+namespace {
+
+class PackCheck {
+ public:
+  PackCheck(ObjectStore& store, ObjectTable& table, Findings& findings)
+      : store_(store), table_(table), findings_(findings) {}
+
+  Result<PackState> Check(PackNo number, const PackRecord& record) {
+    PackState state{number, record.size_bytes, true};
+    TREFOIL_ASSIGN(const std::optional<uint64_t> size,
+                   SizeOf(record, &state.usable));
+    const std::string pack = "pack " + std::to_string(number.value);
+    if (!size) {
+      state.usable = false;
+      findings_.Error(
+          record.kind == ObjectKind::kPack ? "missing-pack" : "missing-commit",
+          record.Key(), pack + " is not there");
+    } else if (*size != record.size_bytes) {
+      state.usable = false;
+      findings_.Error("wrong-size", record.Key(),
+                      pack + " has " + std::to_string(*size) +
+                          " bytes instead of " +
+                          std::to_string(record.size_bytes));
+    }
+    return state;
+  }
+
+ private:
+  Result<std::optional<uint64_t>> SizeOf(const PackRecord& record,
+                                         bool* usable) {
+    const std::string key = record.Key();
+    TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
+    if (ListedObject* const listed = table_.Find(parsed)) {
+      listed->named = true;
+      *usable = !listed->bad;
+      return std::optional(listed->size_bytes);
+    }
+    const auto head = store_.Head(key);
+    if (head.ok()) return std::optional(head->size_bytes);
+    if (!head.status().Is(StatusCode::kNotFound)) return head.status();
+    return std::optional<uint64_t>();
+  }
+
+  ObjectStore& store_;
+  ObjectTable& table_;
+  Findings& findings_;
+};
+
+}  // namespace
+
+Result<std::vector<PackState>> CheckPacks(IndexView& index, ObjectStore& store,
+                                          ObjectTable& table,
+                                          Findings& findings) {
+  PackCheck check(store, table, findings);
+  std::vector<PackState> packs;
+  auto cursor = index.NewCursor(Family::kLive, "P", "Q");
+  for (cursor->Seek("P"); cursor->Valid(); cursor->Next()) {
+    const auto record = PackRecord::Decode(cursor->value());
+    if (!record.ok() || cursor->key().size() != 9) continue;
+    TREFOIL_ASSIGN(const PackState state,
+                   check.Check(PackNo(NumberInKey(cursor->key())), *record));
+    packs.push_back(state);
+  }
+  TREFOIL_TRY(cursor->status());
+  return packs;
+}
+
+}  // namespace trefoil

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/verify/store_check.h"
+
+#include "fs/object/object_reader.h"
+#include "fs/verify/metadata_check.h"
+
+namespace trefoil {
+
+Status StoreCheck::Run(std::optional<CommitSeq> newest) {
+  newest_ = newest;
+  TREFOIL_ASSIGN(scratch_,
+                 ScratchIndex::Create(world_, options_.scratch_directory));
+  // The chain first: on a copy that is being shipped to, everything that the
+  // chain needs is there before its last commit (O3), so a later listing has
+  // it.
+  TREFOIL_TRY(FindCommits());
+  TREFOIL_ASSIGN(table_, ObjectTable::List(store_, findings_));
+  findings_.report().objects = table_.objects().size();
+  findings_.report().bytes = table_.bytes();
+  progress_.SetTotal(options_.read_data ? table_.bytes()
+                                        : table_.objects().size());
+  TREFOIL_TRY(ReadVolumeObject());
+  ChainCheck chain(store_, scratch(), table_, volume_id_, findings_, progress_);
+  TREFOIL_ASSIGN(state_, chain.Run(chain_));
+  findings_.report().commits = chain_.size();
+  for (ListedObject& object : table_.objects()) {
+    if (object.parsed.kind == ObjectKind::kCommit && !object.named) {
+      TREFOIL_TRY(chain.CheckLoose(object));
+    }
+  }
+  TREFOIL_TRY(HashObjects());
+  if (!state_.complete) {
+    if (has_chain_) {
+      findings_.Info("tree-not-checked", store_.Describe(),
+                     "without all commits the tree can't be checked");
+    }
+    return OkStatus();
+  }
+  MetadataState metadata{scratch(), scratch(),    store_,
+                         table_,    state_.epoch, {name_key_, nullptr}};
+  return CheckMetadata(metadata, findings_);
+}
+
+Status StoreCheck::FindCommits() {
+  auto chain = FindChain(store_);
+  if (!chain.ok()) {
+    return findings_.ErrorOf("broken-chain", store_.Describe(), chain.status());
+  }
+  chain_ = std::move(*chain);
+  while (newest_ && !chain_.empty() &&
+         chain_.back().parsed.number > newest_->value) {
+    chain_.pop_back();
+  }
+  has_chain_ = !chain_.empty();
+  if (!has_chain_) {
+    findings_.Warning("no-commit", store_.Describe(),
+                      "there is no commit: nothing can be recovered from here");
+  }
+  return OkStatus();
+}
+
+Status StoreCheck::ReadVolumeObject() {
+  const auto identity = ReadIdentity(store_);
+  if (!identity.ok()) {
+    return findings_.ErrorOf("no-volume-object", store_.Describe(),
+                             identity.status());
+  }
+  volume_id_ = identity->volume_id;
+  name_key_ = identity->name_key;
+  return OkStatus();
+}
+
+Status StoreCheck::HashObjects() {
+  for (ListedObject& object : table_.objects()) {
+    if (object.parsed.kind == ObjectKind::kCommit) continue;
+    TREFOIL_TRY(HashObject(object));
+    progress_.Object(object.size_bytes);
+  }
+  return OkStatus();
+}
+
+Status StoreCheck::HashObject(ListedObject& object) {
+  const bool small = object.parsed.kind == ObjectKind::kVolume;
+  if (!small && !options_.read_data) return OkStatus();
+  const std::string key = object.Key();
+  const Status hashed = VerifyObjectHash(store_, key, object.size_bytes);
+  if (!hashed.ok()) {
+    object.bad = true;
+    return findings_.ErrorOf(
+        hashed.Is(StatusCode::kNotFound) ? "missing-object" : "bad-hash", key,
+        hashed);
+  }
+  const auto header = ReadObjectHeader(store_, key);
+  if (!header.ok()) {
+    object.bad = true;
+    return findings_.ErrorOf("bad-object", key, header.status());
+  }
+  if (volume_id_ && header->volume_id != *volume_id_) {
+    findings_.Warning("foreign-object", key, "is an object of another volume");
+  }
+  return OkStatus();
+}
+
+void StoreCheck::ReportUnnamed() {
+  for (const ListedObject& object : table_.objects()) {
+    if (object.named || object.bad) continue;
+    const std::string key = object.Key();
+    const CommitSeq seq(object.parsed.number);
+    if (object.parsed.kind == ObjectKind::kPack && state_.complete) {
+      findings_.Info("unnamed-pack", key,
+                     "no commit names it: left by a crash, or of a commit "
+                     "still to come");
+    } else if (object.parsed.kind != ObjectKind::kCommit || !has_chain_) {
+      continue;
+    } else if (newest_ && seq > *newest_) {
+      findings_.Info("unregistered-commit", key,
+                     "a crash left it; the next opening removes it");
+    } else if (seq > state_.seq) {
+      findings_.Warning("newer-commit", key,
+                        "is newer than the chain, and of an older owner: its "
+                        "changes are in no tree");
+    } else {
+      findings_.Info("other-branch", key,
+                     "is of an older owner, and not in the chain");
+    }
+  }
+}
+
+}  // namespace trefoil

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks one copy's objects: what VerifyStore does, in steps, so that
+// VerifyVolume can do the same with the primary's. Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "fs/object/object_store.h"
+#include "fs/verify/chain_check.h"
+#include "fs/verify/findings.h"
+#include "fs/verify/object_table.h"
+#include "fs/verify/scratch.h"
+#include "fs/volume/identity.h"
+
+namespace trefoil {
+
+class StoreCheck {
+ public:
+  // All outlive this.
+  StoreCheck(World world, ObjectStore& store, const VerifyOptions& options,
+             Findings& findings)
+      : world_(world),
+        store_(store),
+        options_(options),
+        findings_(findings),
+        progress_(options) {}
+
+  // Finds the chain, lists and reads the objects, and checks the state after
+  // the last commit; commits above `newest` are left out of that (a crash left
+  // them, the volume does not know them). An error: nothing could be checked.
+  Status Run(std::optional<CommitSeq> newest);
+
+  // Afterwards.
+  [[nodiscard]] const ChainState& state() const { return state_; }
+  [[nodiscard]] const std::vector<ChainLink>& chain() const { return chain_; }
+  [[nodiscard]] const std::string& name_key() const { return name_key_; }
+  ObjectTable& table() { return table_; }
+  // The state after the chain's last commit, in its live and history family.
+  Index& scratch() { return scratch_->index(); }
+  // Reports objects that nothing has named. Last.
+  void ReportUnnamed();
+
+ private:
+  Status FindCommits();
+  Status ReadVolumeObject();
+  Status HashObjects();
+  Status HashObject(ListedObject& object);
+
+  const World world_;
+  ObjectStore& store_;
+  const VerifyOptions& options_;
+  Findings& findings_;
+  ProgressMeter progress_;
+
+  std::unique_ptr<ScratchIndex> scratch_;
+  ObjectTable table_;
+  std::optional<VolumeId> volume_id_;
+  std::string name_key_;
+  std::vector<ChainLink> chain_;
+  bool has_chain_ = false;
+  std::optional<CommitSeq> newest_;
+  ChainState state_;
+};
+
+}  // namespace trefoil
