@@ -68,7 +68,7 @@ class FetchRun {
       if (fetched.ok()) {
         bytes_ += item->size_bytes;
       } else if (error_.ok()) {
-        error_ = fetched.WithContext(item->key + " from " + from_.Describe());
+        error_ = fetched.WithContext(from_.Describe());
       }
     }
     const MutexLock lock(mu_);

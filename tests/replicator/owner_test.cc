@@ -124,8 +124,8 @@ TEST_P(OwnerTest, AVanishedClaimIsNoOwnership) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, OwnerTest, ::testing::Bool(),
-                         [](const ::testing::TestParamInfo<bool>& info) {
-                           return info.param ? "Deciding" : "Settling";
+                         [](const ::testing::TestParamInfo<bool>& store) {
+                           return store.param ? "Deciding" : "Settling";
                          });
 
 TEST(OwnerClaimTest, EveryFlippedBitIsNoticed) {

@@ -212,7 +212,7 @@ TEST_F(RecoverTest, ATransferThatFailsNowAndThenIsRetried) {
   std::atomic<int> calls{0};
   faults.before = [&](const std::string& operation, std::string_view key) {
     const bool fails =
-        operation == "GET" && key.starts_with("pack/") && calls++ % 2 == 0;
+        operation == "GET" && key.starts_with("pack/") && calls++ % 3 == 0;
     return fails ? Status(StatusCode::kUnavailable, "flaky") : OkStatus();
   };
   FaultStore store(
