@@ -92,6 +92,7 @@ Result<std::unique_ptr<Replicator>> Replicator::Create(
     };
     shipper.store_decides = StoreDecides(target);
     shipper.removable = IsRemovable(target);
+    shipper.tidy = TidyTarget;
     replicator->AddTarget(std::move(shipper));
   }
   return std::unique_ptr<Replicator>(std::move(replicator));
@@ -170,7 +171,6 @@ void ReplicatorImpl::Changed() {
 Status ReplicatorImpl::WaitFor(const std::string& target, CommitSeq seq,
                                int64_t timeout_nanos) {
   const int64_t until = world_.clock.MonotonicNanos() + timeout_nanos;
-  Nudge();
   const MutexLock lock(mu_);
   while (true) {
     bool known = target == "all";

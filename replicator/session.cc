@@ -12,6 +12,7 @@ Status Shipper::Connect() {
   TREFOIL_ASSIGN(store_, options_.open(cancel_));
   TREFOIL_TRY(side_.Learn(*store_));
   TREFOIL_TRY(Claim());
+  if (options_.tidy) TREFOIL_TRY(options_.tidy(*store_));
   checked_nanos_ = world_.clock.MonotonicNanos();
   checkpoints_seen_ = CommitSeq();
   TREFOIL_TRY(side_.PutVolumeObjects(

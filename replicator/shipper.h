@@ -32,10 +32,13 @@ struct ShipperOptions {
   std::string name;
   std::string url;
   std::string state_path;
-  // Opens the target; called at the begin of every session.
+  // Opens the target; called at the start of each session.
   std::function<Result<std::unique_ptr<ObjectStore>>(
       std::shared_ptr<CancelToken>)>
       open;
+  // Clears away what an earlier owner broke off; called once the target is
+  // claimed. May be empty.
+  std::function<Status(ObjectStore&)> tidy;
   // The target is known to enforce PutMode::kIfAbsent.
   bool store_decides = false;
   // A medium that can be unplugged: when it is back it may be another one.
@@ -47,7 +50,8 @@ struct ShipperOptions {
   // How often the claim (and with it the target) is looked at.
   int64_t recheck_nanos = 30'000'000'000;
   int64_t settle_nanos = 2'000'000'000;
-  int64_t save_nanos = 1'000'000'000;
+  // A save costs the primary disk a sync.
+  int64_t save_nanos = 3'000'000'000;
 };
 
 class Shipper {

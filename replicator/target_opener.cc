@@ -36,6 +36,11 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
                     std::move(cancel));
 }
 
+Status TidyTarget(ObjectStore& store) {
+  auto* dir = dynamic_cast<DirStore*>(&store);
+  return dir == nullptr ? OkStatus() : dir->RemoveTemporaries();
+}
+
 bool StoreDecides(const TargetSettings& target) {
   if (IsRemovable(target)) return true;
   const auto option = target.options.find("conditional_put");

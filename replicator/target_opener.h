@@ -21,6 +21,10 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
     const VolumeId& volume_id, World world,
     std::shared_ptr<CancelToken> cancel);
 
+// Removes what broken-off writes left on a target that OpenVolumeTarget opened;
+// by its owner only (O9).
+Status TidyTarget(ObjectStore& store);
+
 // Whether the target is known to decide atomically who was first.
 bool StoreDecides(const TargetSettings& target);
 bool IsRemovable(const TargetSettings& target);

@@ -82,6 +82,15 @@ TEST_F(ReplicatorTest, EveryTargetGetsEverything) {
   EXPECT_GT(second.bytes_held, 200'000U);
 }
 
+TEST_F(ReplicatorTest, WhatABrokenOffWriteLeftIsClearedAway) {
+  const std::string left = dir_.Path("second/tmp/left-over");
+  ASSERT_TRUE(Env::Posix().WriteFileAtomically(left, "half an object").ok());
+  Start();
+  EXPECT_TRUE(
+      replicator_->WaitFor("all", WriteAndCommit("a"), 20 * kSecond).ok());
+  EXPECT_FALSE(Env::Posix().Exists(left));
+}
+
 TEST_F(ReplicatorTest, WaitingForANameThatIsNoTargetIsAnError) {
   Start();
   const Status status = replicator_->WaitFor("third", CommitSeq(1), kSecond);
@@ -106,6 +115,7 @@ TEST_F(ReplicatorTest, AnUnpluggedDiskIsNotThereAndNothingIsMadeInItsPlace) {
 
   ASSERT_TRUE(Env::Posix().RemoveDir(place).ok());
   ASSERT_TRUE(Env::Posix().Rename(dir_.Path("unplugged"), place).ok());
+  replicator_->Nudge();
   EXPECT_TRUE(replicator_->WaitFor("second", seq, 20 * kSecond).ok());
 }
 
