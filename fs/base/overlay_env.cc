@@ -22,10 +22,6 @@ bool IsZero(std::string_view bytes) {
   return bytes.find_first_not_of('\0') == std::string_view::npos;
 }
 
-Status NotFound(const std::string& path) {
-  return Status::FromErrno(ENOENT, path);
-}
-
 }  // namespace
 
 // Memory that all files of an overlay share.
@@ -211,18 +207,42 @@ std::string OverlayEnv::OriginOf(const std::string& path) {
   }
 }
 
+Status OverlayEnv::Missing(const std::string& path) {
+  for (std::string at = path; DirName(at) != at;) {
+    at = DirName(at);
+    const auto found = nodes_.find(at);
+    if (found != nodes_.end() && found->second.kind == Node::Kind::kFile) {
+      return Status::FromErrno(ENOTDIR, path);
+    }
+  }
+  return Status::FromErrno(ENOENT, path);
+}
+
+Status OverlayEnv::RequireDir(const std::string& path) {
+  TREFOIL_ASSIGN(const Node node, Find(path));
+  if (node.kind == Node::Kind::kDirectory) return OkStatus();
+  return Status::FromErrno(ENOTDIR, path);
+}
+
 Result<OverlayEnv::Node> OverlayEnv::Find(const std::string& path) {
   const auto found = nodes_.find(path);
   if (found != nodes_.end()) {
-    if (found->second.kind == Node::Kind::kGone) return NotFound(path);
+    if (found->second.kind == Node::Kind::kGone) return Missing(path);
     return found->second;
   }
   Node node;
   node.origin = OriginOf(path);
-  if (node.origin.empty()) return NotFound(path);
+  if (node.origin.empty()) return Missing(path);
   TREFOIL_ASSIGN(const FileInfo info, base_.Stat(node.origin));
   node.kind = info.is_directory ? Node::Kind::kDirectory : Node::Kind::kFile;
   return node;
+}
+
+Status OverlayEnv::CheckParent(const std::string& path) {
+  const std::string parent = DirName(path);
+  TREFOIL_ASSIGN(const Node node, Find(parent));
+  if (node.kind == Node::Kind::kDirectory) return OkStatus();
+  return Status::FromErrno(ENOTDIR, parent);
 }
 
 Result<std::shared_ptr<OverlayEnv::Content>> OverlayEnv::Writable(
@@ -246,7 +266,7 @@ Result<std::shared_ptr<OverlayEnv::Content>> OverlayEnv::Writable(
     if (!node.status().Is(StatusCode::kNotFound) || !creates) {
       return node.status();
     }
-    TREFOIL_TRY(Find(DirName(path)).status());
+    TREFOIL_TRY(CheckParent(path));
   }
   auto content = std::make_shared<Content>(std::move(below), size, budget_);
   nodes_[path] = {Node::Kind::kFile, content, ""};
@@ -320,7 +340,7 @@ Status OverlayEnv::CreateDir(const std::string& given) {
   const Status there = Find(path).status();
   if (there.ok()) return Status::FromErrno(EEXIST, path);
   if (!there.Is(StatusCode::kNotFound)) return there;
-  TREFOIL_TRY(Find(DirName(path)).status());
+  TREFOIL_TRY(CheckParent(path));
   nodes_[path] = {Node::Kind::kDirectory, nullptr, ""};
   return OkStatus();
 }
@@ -334,6 +354,12 @@ void OverlayEnv::MoveChildren(const std::string& from, const std::string& to) {
         std::move(it->second);
     it = nodes_.erase(it);
   }
+  // What was removed from a directory that was once at `to` hides nothing now.
+  const std::string old = to + "/";
+  for (auto it = nodes_.lower_bound(old);
+       it != nodes_.end() && it->first.rfind(old, 0) == 0;) {
+    it = nodes_.erase(it);
+  }
   for (auto& [path, node] : moved) nodes_[path] = std::move(node);
 }
 
@@ -344,11 +370,16 @@ Status OverlayEnv::Rename(const std::string& given_from,
   const MutexLock lock(mu_);
   if (from == to) return OkStatus();
   TREFOIL_ASSIGN(Node node, Find(from));
-  if (node.kind == Node::Kind::kFile) {
+  TREFOIL_TRY(RequireDir(DirName(to)));
+  TREFOIL_TRY(CheckParent(to));
+  const Result<Node> there = Find(to);
+  const bool is_file = node.kind == Node::Kind::kFile;
+  if (there.ok() && (!is_file || there->kind != Node::Kind::kFile)) {
+    return Status::FromErrno(is_file ? EISDIR : EEXIST, to);
+  }
+  if (is_file) {
     TREFOIL_ASSIGN(node.content, Writable(from, OpenMode::kReadWrite));
     node.origin.clear();
-  } else if (Find(to).ok()) {
-    return Status::FromErrno(EEXIST, to);
   }
   nodes_[to] = node;
   if (node.kind == Node::Kind::kDirectory) MoveChildren(from, to);
@@ -362,6 +393,7 @@ Status OverlayEnv::Link(const std::string& given_from,
   const std::string to = Clean(given_to);
   const MutexLock lock(mu_);
   if (Find(to).ok()) return Status::FromErrno(EEXIST, to);
+  TREFOIL_TRY(CheckParent(to));
   TREFOIL_ASSIGN(const std::shared_ptr<Content> content,
                  Writable(from, OpenMode::kReadWrite));
   nodes_[to] = {Node::Kind::kFile, content, ""};

@@ -57,8 +57,13 @@ class OverlayEnv final : public Env {
 
   // What `path` stands for now; kNotFound.
   Result<Node> Find(const std::string& path) REQUIRES(mu_);
+  // Why there is nothing at `path`: ENOENT, or ENOTDIR below a file.
+  Status Missing(const std::string& path) REQUIRES(mu_);
+  Status RequireDir(const std::string& path) REQUIRES(mu_);
   // Where `base` has `path`; empty when it can't have it.
   std::string OriginOf(const std::string& path) REQUIRES(mu_);
+  // OK when something can be made at `path`.
+  Status CheckParent(const std::string& path) REQUIRES(mu_);
   // The file at `path`, able to take changes.
   Result<std::shared_ptr<Content>> Writable(const std::string& path,
                                             OpenMode mode) REQUIRES(mu_);

@@ -57,6 +57,9 @@ class RandomOperation {
         offset_(random() % 60'000),
         data_(random() % 40'000, static_cast<char>(random() % 3)) {}
 
+  [[nodiscard]] std::string Text() const {
+    return std::to_string(kind_) + " " + first_ + " " + second_;
+  }
   StatusCode Do(Env& env, const std::string& root) const {
     const std::string first = JoinPath(root, first_);
     const std::string second = JoinPath(root, second_);
@@ -128,6 +131,7 @@ TEST(OverlayEnvTest, BehavesAsARealDirectoryAndChangesNothing) {
     OverlayEnv overlay(Env::Posix());
     for (int step = 0; step < 60; ++step) {
       const RandomOperation operation(random);
+      SCOPED_TRACE(operation.Text());
       ASSERT_EQ(operation.Do(overlay, below.path()),
                 operation.Do(Env::Posix(), real.path()));
     }
@@ -148,6 +152,30 @@ TEST(OverlayEnvTest, ADirectoryIsRenamedWithWhatIsInIt) {
   EXPECT_FALSE(overlay.Exists(below.Path("d/b")));
   ASSERT_TRUE(overlay.CreateDir(below.Path("d")).ok());
   EXPECT_TRUE(overlay.List(below.Path("d"))->empty());
+}
+
+TEST(OverlayEnvTest, WhatWasRemovedHidesNothingThatIsMovedThere) {
+  const TempDir below;
+  Fill(Env::Posix(), below.path());
+  ASSERT_TRUE(Env::Posix().CreateDirs(below.Path("f/e")).ok());
+  OverlayEnv overlay(Env::Posix());
+  ASSERT_TRUE(overlay.RemoveTree(below.Path("f")).ok());
+  ASSERT_TRUE(overlay.Rename(below.Path("d"), below.Path("f")).ok());
+  EXPECT_TRUE(overlay.Exists(below.Path("f/e/c")));
+}
+
+TEST(OverlayEnvTest, NothingIsMadeBelowAFile) {
+  const TempDir below;
+  Fill(Env::Posix(), below.path());
+  OverlayEnv overlay(Env::Posix());
+  ASSERT_TRUE(overlay.WriteFileAtomically(below.Path("n"), "n").ok());
+  for (const char* file : {"a", "n"}) {
+    const std::string child = JoinPath(below.Path(file), "child");
+    EXPECT_FALSE(overlay.CreateDir(child).ok());
+    EXPECT_FALSE(overlay.Open(child, OpenMode::kCreate).ok());
+    EXPECT_FALSE(overlay.Rename(below.Path("d"), child).ok());
+    EXPECT_FALSE(overlay.Link(below.Path("d/b"), child).ok());
+  }
 }
 
 TEST(OverlayEnvTest, MemoryIsBoundedAndZerosAreFree) {
