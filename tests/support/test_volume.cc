@@ -53,10 +53,14 @@ void TestVolume::Reopen() {
   Open();
 }
 
-void TestVolume::CrashAndReopen() {
+void TestVolume::Crash() {
   // Without Close nothing is synced or flushed: the index forgets its
   // memtables, and what the journal wrote is in the page cache.
   volume_.reset();
+}
+
+void TestVolume::CrashAndReopen() {
+  Crash();
   Open();
 }
 

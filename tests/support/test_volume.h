@@ -25,6 +25,8 @@ class TestVolume {
   void Reopen();
   // Opens as after kill -9: dropped without Close.
   void CrashAndReopen();
+  // Drops it without Close, as kill -9 does.
+  void Crash();
   void Close();
   void Open();
 
