@@ -267,6 +267,44 @@ class Delta {
   std::vector<std::pair<Family, std::string>> keys_;
 };
 
+ObjectHeader HeaderAfter(const CommitRef& previous, const VolumeCore& core) {
+  ObjectHeader header;
+  header.kind = ObjectKind::kCommit;
+  header.volume_id = core.identity.volume_id;
+  header.generation = core.generation;
+  header.number = previous.seq.value + 1;
+  header.previous = previous.name;
+  return header;
+}
+
+CommitInfo InfoOf(const VolumeCore::Cut& cut, const CommitRef& previous,
+                  const VolumeCore& core) {
+  CommitInfo info;
+  info.seq = previous.seq.Next();
+  info.generation = core.generation;
+  info.epoch = cut.epoch;
+  info.cut = cut.lsn;
+  info.time_nanos = cut.time_nanos;
+  return info;
+}
+
+CommitRecord RecordOf(const CommitInfo& info, const FinishedObject& object) {
+  CommitRecord record;
+  record.generation = info.generation;
+  record.name = object.name;
+  record.size_bytes = object.size_bytes;
+  record.time_nanos = info.time_nanos;
+  record.cut = info.cut;
+  record.epoch = info.epoch;
+  record.pack = info.pack_no;
+  return record;
+}
+
+bool Lists(const std::vector<PackRef>& packs, PackNo number) {
+  return std::any_of(packs.begin(), packs.end(),
+                     [&](const PackRef& ref) { return ref.pack_no == number; });
+}
+
 }  // namespace
 
 Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
@@ -282,23 +320,18 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   Transaction pending(*core_.index, retained, layer);
   ChangedKeys destaged = destager.TakeChanged();
 
-  ObjectHeader header;
-  header.kind = ObjectKind::kCommit;
-  header.volume_id = core_.identity.volume_id;
-  header.generation = core_.generation;
-  header.number = previous.seq.value + 1;
-  header.previous = previous.name;
-  CommitInfo info;
-  info.seq = CommitSeq(header.number);
-  info.generation = core_.generation;
-  info.epoch = cut.epoch;
-  info.cut = cut.lsn;
-  info.time_nanos = cut.time_nanos;
+  const ObjectHeader header = HeaderAfter(previous, core_);
+  CommitInfo info = InfoOf(cut, previous, core_);
   info.pack_no = pack;
   {
     const Delta packs_only(cut, destaged, pending, *core_.index);
     TREFOIL_ASSIGN(info.packs_added, packs_only.Packs());
   }
+  // What destage wrote after the last cut is among the changes since, too: the
+  // last commit told of these packs already.
+  std::erase_if(info.packs_added, [&](const PackRef& ref) {
+    return Lists(last_packs_, ref.pack_no);
+  });
   TREFOIL_ASSIGN(const std::string path, core_.objects->NewTemporaryPath());
   TREFOIL_ASSIGN(auto writer,
                  CommitWriter::Create(core_.world.env, core_.world.random, path,
@@ -317,14 +350,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   TREFOIL_TRY(core_.objects->Adopt(
       object, CommitKey(info.generation, info.seq, object.name)));
 
-  CommitRecord record;
-  record.generation = info.generation;
-  record.name = object.name;
-  record.size_bytes = object.size_bytes;
-  record.time_nanos = info.time_nanos;
-  record.cut = info.cut;
-  record.epoch = info.epoch;
-  record.pack = pack;
+  const CommitRecord record = RecordOf(info, object);
   VolumeCore::ChangeSpec spec;
   for (const Effect& effect : pending.effects()) {
     spec.inodes.push_back(effect.inode);
@@ -343,6 +369,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
     return OkStatus();
   }));
   trimmable_.emplace_back(core_.journal->stats().reserved, cut.lsn);
+  last_packs_ = info.packs_added;
   MutexLock lock(head_mu_);
   head_ = RefOf(info.seq, record);
   head_changed_.SignalAll();

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <deque>
 #include <thread>
+#include <vector>
 
 #include "fs/volume/core.h"
 #include "fs/volume/destager.h"
@@ -61,6 +62,9 @@ class Committer {
   // Commits whose index records may not have survived yet: the LSN of the
   // record and the cut that may be trimmed once it has.
   std::deque<std::pair<Lsn, Lsn>> trimmable_ GUARDED_BY(round_mu_);
+
+  // What the last commit added.
+  std::vector<PackRef> last_packs_ GUARDED_BY(round_mu_);
 
   mutable Mutex head_mu_;
   CondVar head_changed_;

@@ -129,8 +129,17 @@ VolumeStatus VolumeImpl::status() const {
     const auto record = CommitRecord::Decode(commits->value());
     if (record.ok()) count(record->size_bytes);
   }
+  // The index knows nothing of these; there is one or few.
+  const Status identities =
+      core_->objects->List("volume/", "", [&count](const ObjectInfo& info) {
+        count(info.size_bytes);
+        return true;
+      });
   status.memory_bytes = core_->index->memory_bytes() + blocks_.memory_bytes();
-  status.last_error = packs.ok() ? core_->last_error() : packs.ToString();
+  status.last_error = core_->last_error();
+  for (const Status& counted : {packs, identities}) {
+    if (!counted.ok()) status.last_error = counted.ToString();
+  }
   return status;
 }
 
