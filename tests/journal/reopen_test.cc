@@ -46,7 +46,7 @@ TEST_F(ReopenTest, ReplayBeginsAfterFrom) {
   for (uint64_t i = 1; i <= 100; ++i) {
     Append(std::to_string(i), Pattern(3000, i));
   }
-  for (const uint64_t from : {0, 1, 17, 50, 99, 100}) {
+  for (const uint64_t from : {0U, 1U, 17U, 50U, 99U, 100U}) {
     ASSERT_TRUE(Open(from).ok());
     ASSERT_EQ(replayed_.size(), 100 - from);
     if (!replayed_.empty()) {
