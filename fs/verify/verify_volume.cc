@@ -64,6 +64,7 @@ class VolumeCheck {
   OverlayEnv overlay_;
   VolumeOptions volume_options_;
   Lsn index_applied_;  // before the journal was replayed
+  Epoch newest_;       // no record is of a younger epoch
   std::unique_ptr<VolumeCore> core_;
 };
 
@@ -197,19 +198,18 @@ Status VolumeCheck::CheckCommitRecords(StoreCheck& store) {
 Status VolumeCheck::CheckIndex(StoreCheck& store) {
   Index& index = *core_->index;
   const auto dirty = core_->dirty.DirtyInodes(kLiveEpoch);
-  if (store.state().complete) {
+  if (!store.state().complete) {
+    const MutexLock sequencer(core_->sequencer_mu);
+    newest_ = core_->epoch;
+  } else {
+    newest_ = store.state().epoch;
     TREFOIL_ASSIGN(const bool at_head, IsAtHead(store));
     if (at_head && dirty.empty()) return OkStatus();
     TREFOIL_TRY(ReplayInto(store));
     TREFOIL_TRY(CompareWith(store));
   }
-  Epoch newest;
-  {
-    const MutexLock sequencer(core_->sequencer_mu);
-    newest = core_->epoch;
-  }
   MetadataState state{index,         store.scratch(), *core_->objects,
-                      store.table(), newest,          {}};
+                      store.table(), newest_,         {}};
   state.tree.name_key = core_->identity.name_key;
   state.tree.is_dirty = [&dirty](InodeId inode) {
     return std::binary_search(dirty.begin(), dirty.end(), inode);
@@ -242,6 +242,7 @@ Status VolumeCheck::ReplayInto(StoreCheck& store) {
   OverlayEnv overlay(world_.env);
   BatchWriter writer(store.scratch());
   const auto replay = [&](const JournalRecord& record) -> Status {
+    newest_ = std::max(newest_, record.epoch);
     TREFOIL_ASSIGN(DecodedTransaction tx, DecodeTransaction(record.meta));
     for (const IndexChange& change : tx.batch.changes()) {
       if (change.family == Family::kLocal) continue;
