@@ -10,7 +10,7 @@ namespace trefoil {
 
 }  // namespace trefoil
 
-#define TREFOIL_CHECK(condition)                                    \
-  (static_cast<bool>(condition)                                     \
-       ? static_cast<void>(0)                                       \
+#define TREFOIL_CHECK(condition) \
+  (static_cast<bool>(condition)  \
+       ? static_cast<void>(0)    \
        : ::trefoil::CheckFailed(__FILE__, __LINE__, #condition))

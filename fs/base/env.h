@@ -58,7 +58,7 @@ enum class OpenMode {
 struct FileInfo {
   uint64_t size_bytes = 0;
   bool is_directory = false;
-  uint64_t device = 0;       // st_dev
+  uint64_t device = 0;  // st_dev
   int64_t mtime_nanos = 0;
 };
 
