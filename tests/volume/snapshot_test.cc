@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "tests/support/test_volume.h"
+#include "tests/support/expect_clean.h"
 
 namespace trefoil {
 namespace {
@@ -77,6 +77,7 @@ TEST(SnapshotTest, KeepsTheTreeOfItsMomentWhileEverythingChanges) {
       volume.Open();
       EXPECT_EQ(volume.Describe(RootOf(snapshot)), before);
       EXPECT_EQ(volume.Describe(), live);
+      ExpectClean(volume);
     }
   }
 }
@@ -100,6 +101,7 @@ TEST(SnapshotTest, ManySnapshotsEachKeepTheirOwnContent) {
     ASSERT_TRUE(volume->Commit().ok());
     volume.CrashAndReopen();
   }
+  ExpectClean(volume);
 }
 
 TEST(SnapshotTest, IsReachableByNameInEveryDirectoryAndListedInNone) {
@@ -118,6 +120,7 @@ TEST(SnapshotTest, IsReachableByNameInEveryDirectoryAndListedInNone) {
                 .status()
                 .posix_errno(),
             ENOTDIR);
+  ExpectClean(volume);
 }
 
 TEST(SnapshotTest, IsReadOnly) {
@@ -135,6 +138,7 @@ TEST(SnapshotTest, IsReadOnly) {
   EXPECT_EQ(volume->Rename(root, "dir", kRootNode, "out", 0).posix_errno(),
             EXDEV);
   EXPECT_EQ(volume->Link(file, kRootNode, "out").status().posix_errno(), EXDEV);
+  ExpectClean(volume);
 }
 
 TEST(SnapshotTest, NamesInOneSecondAreASecondApartAndInOrder) {
@@ -146,6 +150,7 @@ TEST(SnapshotTest, NamesInOneSecondAreASecondApartAndInOrder) {
     last = snapshot.name;
   }
   EXPECT_EQ(volume->ListSnapshots()->size(), 20U);
+  ExpectClean(volume);
 }
 
 TEST(SnapshotTest, DeletingOneLeavesTheOthersAndTheLiveTree) {
@@ -166,6 +171,7 @@ TEST(SnapshotTest, DeletingOneLeavesTheOthersAndTheLiveTree) {
   EXPECT_EQ(volume.Describe(RootOf(second)), second_text);
   EXPECT_EQ(volume.Describe(), live);
   EXPECT_TRUE(volume->DeleteSnapshot(first.name).Is(StatusCode::kNotFound));
+  ExpectClean(volume);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "tests/support/test_volume.h"
+#include "tests/support/expect_clean.h"
 
 namespace trefoil {
 namespace {
@@ -47,6 +47,7 @@ TEST(VolumeTest, AnEmptyVolumeHasARootDirectory) {
   ASSERT_TRUE(attr.ok());
   EXPECT_TRUE(S_ISDIR(attr->mode));
   EXPECT_EQ(attr->nlink, 2U);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, TheTreeSurvivesClosing) {
@@ -55,6 +56,7 @@ TEST(VolumeTest, TheTreeSurvivesClosing) {
   const std::string before = volume.Describe();
   volume.Reopen();
   EXPECT_EQ(volume.Describe(), before);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, TheTreeSurvivesACrashBeforeTheFirstCommit) {
@@ -63,6 +65,7 @@ TEST(VolumeTest, TheTreeSurvivesACrashBeforeTheFirstCommit) {
   const std::string before = volume.Describe();
   volume.CrashAndReopen();
   EXPECT_EQ(volume.Describe(), before);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, CommittingChangesNothingVisible) {
@@ -74,6 +77,7 @@ TEST(VolumeTest, CommittingChangesNothingVisible) {
   EXPECT_EQ(volume.Describe(), before);
   volume.CrashAndReopen();
   EXPECT_EQ(volume.Describe(), before);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, TheIndexIsRebuiltFromCommitsAndJournal) {
@@ -87,6 +91,7 @@ TEST(VolumeTest, TheIndexIsRebuiltFromCommitsAndJournal) {
   volume.Open();
   EXPECT_EQ(volume.Describe(), before);
   EXPECT_EQ(volume.Content("later"), "only in the journal");
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, TheObjectsAloneGiveBackTheLastCommit) {
@@ -99,6 +104,7 @@ TEST(VolumeTest, TheObjectsAloneGiveBackTheLastCommit) {
   std::filesystem::remove_all(volume.path() + "/journal");
   volume.Open();
   EXPECT_EQ(volume.Describe(), before);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, WithoutItsJournalTheLastCommitIsBackAndNewChangesCount) {
@@ -115,6 +121,7 @@ TEST(VolumeTest, WithoutItsJournalTheLastCommitIsBackAndNewChangesCount) {
   const std::string changed = volume.Describe();
   volume.CrashAndReopen();
   EXPECT_EQ(volume.Describe(), changed);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, OverwritesReadBackAtEveryStage) {
@@ -136,6 +143,7 @@ TEST(VolumeTest, OverwritesReadBackAtEveryStage) {
     if (round % 3 == 0) volume.CrashAndReopen();
     EXPECT_TRUE(volume.Content(file) == model) << round;
   }
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, AFileThatShrankAndGrewReadsZerosInBetween) {
@@ -154,6 +162,7 @@ TEST(VolumeTest, AFileThatShrankAndGrewReadsZerosInBetween) {
   EXPECT_EQ(volume.Content(file), expected);
   volume.CrashAndReopen();
   EXPECT_EQ(volume.Content(file), expected);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, EqualContentIsStoredOnce) {
@@ -166,6 +175,7 @@ TEST(VolumeTest, EqualContentIsStoredOnce) {
   ExpectCommitted(volume);
   EXPECT_LT(volume->status().object_bytes - before, 100'000U);
   EXPECT_TRUE(volume.Content("two") == content);
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, ASecondOpeningIsRefused) {
@@ -187,6 +197,7 @@ TEST(VolumeTest, AnUnlinkedFileLivesWhileItIsReferenced) {
   volume->Forget(file, 1);
   ExpectCommitted(volume);
   EXPECT_FALSE(volume->GetAttr(file).ok());
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, OrphansOfACrashAreReaped) {
@@ -198,6 +209,7 @@ TEST(VolumeTest, OrphansOfACrashAreReaped) {
   ExpectCommitted(volume);
   ExpectCommitted(volume);
   EXPECT_FALSE(volume->GetAttr(file).ok());
+  ExpectClean(volume);
 }
 
 TEST(VolumeTest, CopiesShareBlocks) {
@@ -221,6 +233,7 @@ TEST(VolumeTest, CopiesShareBlocks) {
   EXPECT_LT(volume->status().object_bytes - before, 100'000U);
   volume.CrashAndReopen();
   EXPECT_TRUE(volume.Content(to) == content);
+  ExpectClean(volume);
 }
 
 }  // namespace
