@@ -151,7 +151,7 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(const IndexOptions& options,
   // Apply runs under the volume's sequencer, before the journal has the bytes
   // of its record, and a flush waits for the journal: so Apply must never wait
   // for a flush or a compaction. Writers wait before, in WaitForRoom.
-  family.max_write_buffer_number = 1024;
+  family.max_write_buffer_number = 1 << 20;
   family.level0_slowdown_writes_trigger = 1 << 20;
   family.level0_stop_writes_trigger = 1 << 20;
   family.soft_pending_compaction_bytes_limit = 0;

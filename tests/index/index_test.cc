@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "fs/index/keys.h"
-#include "tests/index/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace trefoil {
 namespace {
@@ -23,6 +23,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::TempDir;
 
 constexpr std::string_view kNoBound;
 
