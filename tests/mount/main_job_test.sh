@@ -137,7 +137,7 @@ for copy in "$second" "$offsite"; do
 done
 
 echo "- the comparison notices a byte, a mode, an attribute"
-victim="d3/e3/file $((3 + 97 * 11 * 3))"
+victim="d3/e3/file $((3 + 97 * 11))"
 cp -a "$recovered/$victim" "$work/victim"
 printf x | dd of="$recovered/$victim" bs=1 conv=notrunc status=none
 touch -r "$work/victim" "$recovered/$victim"
