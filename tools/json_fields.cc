@@ -22,9 +22,10 @@ std::string TextField(const Json& json, const char* name) {
 
 uint64_t CountField(const Json& json, const char* name) {
   const Json* field = Find(json, name);
-  return field != nullptr && field->is_number_unsigned()
-             ? field->get<uint64_t>()
-             : 0;
+  if (field == nullptr || !field->is_number_integer()) return 0;
+  if (field->is_number_unsigned()) return field->get<uint64_t>();
+  const auto value = field->get<int64_t>();
+  return value < 0 ? 0 : static_cast<uint64_t>(value);
 }
 
 int64_t NumberField(const Json& json, const char* name) {

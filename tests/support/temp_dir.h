@@ -15,7 +15,7 @@ namespace trefoil::testing {
 class TempDir {
  public:
   TempDir() {
-    std::string name = ::testing::TempDir() + "/trefoil-XXXXXX";
+    std::string name = JoinPath(::testing::TempDir(), "trefoil-XXXXXX");
     EXPECT_NE(mkdtemp(name.data()), nullptr);
     path_ = name;
   }
