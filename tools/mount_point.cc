@@ -32,21 +32,13 @@ bool Resolve(const std::string& path, std::string* out) {
   return real != nullptr;
 }
 
-bool IsDead(const std::string& path) {
-  // Asks the daemon, if there is one: stat(2) would be answered from the
-  // kernel's cache for as long as a day.
-  struct statvfs answer {};
-  return statvfs(path.c_str(), &answer) != 0 &&
-         (errno == ENOTCONN || errno == ECONNABORTED);
-}
-
 Status RemoveStaleMounts(const std::string& path) {
   for (int i = 0; i < kStaleMountsMax; ++i) {
     TREFOIL_ASSIGN(const auto table, ReadMountTable());
     const std::optional<MountTableEntry> top = FindMount(table, path);
     if (!top) return OkStatus();
     const bool ours = top->type == kFuseTypeName;
-    if (ours && IsDead(path)) {
+    if (ours && !MountAnswers(path)) {
       TREFOIL_TRY(Unmount(path, /*lazily=*/true));
       Warn(fmt::format("{}: took away the mount of a daemon that had died",
                        path));

@@ -65,7 +65,7 @@ std::optional<std::string> MountOf(const std::string& volume) {
   if (!table.ok()) return std::nullopt;
   for (const MountTableEntry& entry : *table) {
     if (entry.type == kFuseTypeName && entry.source == volume &&
-        access(entry.mountpoint.c_str(), F_OK) == 0) {
+        MountAnswers(entry.mountpoint)) {
       return entry.mountpoint;
     }
   }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,6 +171,12 @@ std::optional<MountTableEntry> FindMount(
     if (it->mountpoint == path) return *it;
   }
   return std::nullopt;
+}
+
+bool MountAnswers(const std::string& path) {
+  struct statfs space {};
+  return statfs(path.c_str(), &space) == 0 ||
+         (errno != ENOTCONN && errno != ECONNABORTED);
 }
 
 Status Unmount(const std::string& mountpoint, bool lazily) {

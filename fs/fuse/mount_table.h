@@ -30,6 +30,10 @@ Result<std::vector<MountTableEntry>> ReadMountTable();
 std::optional<MountTableEntry> FindMount(
     const std::vector<MountTableEntry>& table, std::string_view path);
 
+// False when the process behind the mount at `path` has died. Asks the mount
+// itself: attributes, which the kernel caches, would answer for the dead.
+bool MountAnswers(const std::string& path);
+
 // umount2(2) or, where that is not permitted, fusermount3. With `lazily` the
 // name goes at once and the mount with the last file open in it.
 Status Unmount(const std::string& mountpoint, bool lazily);

@@ -47,8 +47,9 @@ class ListingTest : public MountedTest {
 TEST_F(ListingTest, EveryEntryComesOnce) {
   Fill(kEntries);
   for (int round = 0; round < 2; ++round) {
-    const Dir dir = OpenDir(Path(""));
+    Dir dir = OpenDir(Path(""));
     const std::multiset<std::string> names = Rest(dir.get());
+    dir.reset();
     EXPECT_EQ(names.size(), kEntries + 2U);
     EXPECT_EQ(names.count("."), 1U);
     EXPECT_EQ(names.count(".."), 1U);

@@ -77,8 +77,13 @@ bool MountedTest::AsOrdinaryUser(const std::function<bool()>& body) {
 
 std::string RandomBytes(size_t size, uint64_t seed) {
   std::mt19937_64 random(seed);
-  std::string bytes(size, '\0');
-  for (char& c : bytes) c = static_cast<char>(random());
+  std::string bytes;
+  bytes.reserve(size + sizeof(uint64_t));
+  while (bytes.size() < size) {
+    const uint64_t word = random();
+    bytes.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  bytes.resize(size);
   return bytes;
 }
 

@@ -178,7 +178,7 @@ TEST_F(NamesTest, SpecialFilesKeepTheirKind) {
   ASSERT_EQ(mkfifo(Path("fifo").c_str(), 0600), 0);
   ASSERT_EQ(mknod(Path("char").c_str(), S_IFCHR | 0600, device), 0);
   ASSERT_EQ(mknod(Path("block").c_str(), S_IFBLK | 0600, device), 0);
-  const Fd sock(socket(AF_UNIX, SOCK_STREAM, 0));
+  Fd sock(socket(AF_UNIX, SOCK_STREAM, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   ASSERT_LT(Path("s").size(), sizeof(address.sun_path));
@@ -186,6 +186,7 @@ TEST_F(NamesTest, SpecialFilesKeepTheirKind) {
   ASSERT_EQ(
       bind(sock, reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
       0);
+  sock.Close();
   Remount();
   EXPECT_TRUE(S_ISFIFO(Stat("fifo").st_mode));
   EXPECT_TRUE(S_ISSOCK(Stat("s").st_mode));
