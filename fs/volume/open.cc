@@ -184,6 +184,22 @@ Status Opening::OpenJournal(Lsn from) {
   return OkStatus();
 }
 
+// Destage and the commit that follows it name packs and move data out of the
+// journal; operations do neither. What they wrote after the cut is in that
+// commit already.
+bool IsOfDestage(const DecodedTransaction& tx) {
+  const std::string pack_keys = PackNoKey(PackNo()).substr(0, 1);
+  return std::any_of(tx.effects.begin(), tx.effects.end(),
+                     [](const Effect& effect) {
+                       return effect.type == EffectType::kDestaged;
+                     }) ||
+         std::any_of(tx.batch.changes().begin(), tx.batch.changes().end(),
+                     [&](const IndexChange& change) {
+                       return change.family == Family::kLive &&
+                              change.key.rfind(pack_keys, 0) == 0;
+                     });
+}
+
 Status Opening::Replay(const JournalRecord& record) NO_THREAD_SAFETY_ANALYSIS {
   constexpr size_t kGatherChanges = 2048;
   TREFOIL_ASSIGN(DecodedTransaction tx, DecodeTransaction(record.meta));
@@ -199,7 +215,7 @@ Status Opening::Replay(const JournalRecord& record) NO_THREAD_SAFETY_ANALYSIS {
     ApplyEffect(effect, record.data, core_->dirty.StripeOf(effect.inode));
   }
   core_->changed.Add(tx.batch);
-  ++core_->changes_since_cut;
+  if (!IsOfDestage(tx)) ++core_->changes_since_cut;
   if (record.lsn <= core_->index->applied()) return OkStatus();
   for (const IndexChange& change : tx.batch.changes()) {
     if (change.value) {
