@@ -24,8 +24,8 @@ TestVolume::TestVolume() {
   std::string name = std::filesystem::temp_directory_path() / "trefoil.XXXXXX";
   directory_ = mkdtemp(name.data());
   options.background = false;
-  options.journal_capacity_bytes = 256ULL << 20;
-  options.journal_segment_bytes = 16ULL << 20;
+  options.journal_capacity_bytes = 64ULL << 20;
+  options.journal_segment_bytes = 4ULL << 20;
   const Status formatted = Volume::Format(RealWorld(), path());
   EXPECT_TRUE(formatted.ok()) << formatted.ToString();
   Open();
