@@ -162,12 +162,6 @@ Result<BlockRecord> BlockRecord::Decode(std::string_view bytes) {
   return r;
 }
 
-std::string PackRecord::Key() const {
-  return kind == ObjectKind::kCommit
-             ? CommitKey(generation, CommitSeq(number), name)
-             : PackKey(name);
-}
-
 std::string PackRecord::Encode() const {
   std::string bytes;
   ByteWriter out(&bytes);

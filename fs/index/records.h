@@ -22,9 +22,9 @@
 #include <string_view>
 
 #include "fs/base/hash.h"
+#include "fs/base/object_types.h"
 #include "fs/base/status.h"
 #include "fs/base/types.h"
-#include "fs/object/object_format.h"
 
 namespace trefoil {
 
@@ -98,7 +98,6 @@ struct PackRecord {
   Generation generation;  // of a commit
   uint64_t number = 0;    // sequence number of a commit
 
-  [[nodiscard]] std::string Key() const;  // of the object
   [[nodiscard]] std::string Encode() const;
   static Result<PackRecord> Decode(std::string_view bytes);
 };

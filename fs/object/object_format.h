@@ -39,6 +39,7 @@
 
 #include "fs/base/clock.h"
 #include "fs/base/hash.h"
+#include "fs/base/object_types.h"
 #include "fs/base/status.h"
 #include "fs/base/types.h"
 
@@ -47,18 +48,9 @@ namespace trefoil {
 inline constexpr uint16_t kObjectFormatVersion = 1;
 inline constexpr size_t kHeaderBytes = 128;
 inline constexpr size_t kFrameHeaderBytes = 32;
-// Bound on one frame's raw and stored payload.
-inline constexpr uint32_t kMaxFrameBytes = 4U << 20;
 // Bound on a pack or commit; checkpoints may be larger.
 inline constexpr uint64_t kMaxObjectBytes = 256ULL << 20;
 
-enum class ObjectKind : uint8_t {
-  kPack = 1,
-  kCommit = 2,
-  kCheckpoint = 3,
-  kVolume = 4,
-  kOwner = 5,
-};
 enum class Cipher : uint8_t { kNone = 0 };
 enum class Codec : uint8_t { kStored = 0, kZstd = 1 };
 enum class FrameType : uint8_t { kBlock = 1, kMeta = 2, kTrailer = 3 };
@@ -75,15 +67,6 @@ struct ObjectHeader {
   Generation generation;
   uint64_t number = 0;
   Hash256 previous;
-};
-
-// Where a frame lies in its object.
-struct FrameLocation {
-  uint64_t offset = 0;        // of the frame's header
-  uint32_t stored_bytes = 0;  // header and payload
-  uint32_t raw_bytes = 0;     // of the payload when opened
-  uint32_t frame_no = 0;      // counted from 0
-  bool operator==(const FrameLocation&) const = default;
 };
 
 // Exactly kHeaderBytes.

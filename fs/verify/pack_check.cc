@@ -3,6 +3,7 @@
 
 #include "fs/index/keys.h"
 #include "fs/index/records.h"
+#include "fs/volume/pack_object.h"
 
 namespace trefoil {
 namespace {
@@ -21,10 +22,10 @@ class PackCheck {
       state.usable = false;
       findings_.Error(
           record.kind == ObjectKind::kPack ? "missing-pack" : "missing-commit",
-          record.Key(), pack + " is not there");
+          ObjectKeyOf(record), pack + " is not there");
     } else if (*size != record.size_bytes) {
       state.usable = false;
-      findings_.Error("wrong-size", record.Key(),
+      findings_.Error("wrong-size", ObjectKeyOf(record),
                       pack + " has " + std::to_string(*size) +
                           " bytes instead of " +
                           std::to_string(record.size_bytes));
@@ -35,7 +36,7 @@ class PackCheck {
  private:
   Result<std::optional<uint64_t>> SizeOf(const PackRecord& record,
                                          bool* usable) {
-    const std::string key = record.Key();
+    const std::string key = ObjectKeyOf(record);
     TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
     if (ListedObject* const listed = table_.Find(parsed)) {
       listed->named = true;

@@ -2,6 +2,7 @@
 #include "fs/volume/block_reader.h"
 
 #include "fs/index/keys.h"
+#include "fs/volume/pack_object.h"
 
 namespace trefoil {
 namespace {
@@ -61,7 +62,7 @@ Result<std::string> BlockReader::KeyOfPack(PackNo pack) {
   TREFOIL_ASSIGN(auto bytes, index_.Get(Family::kLive, PackNoKey(pack)));
   if (!bytes) return Missing("pack", pack.value);
   TREFOIL_ASSIGN(const PackRecord record, PackRecord::Decode(*bytes));
-  std::string key = record.Key();
+  std::string key = ObjectKeyOf(record);
   MutexLock lock(mu_);
   if (pack_keys_.size() >= kMaxPackKeys) pack_keys_.clear();
   pack_keys_[pack] = key;
