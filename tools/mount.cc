@@ -28,6 +28,8 @@ Result<MountSettings> ToSettings(const MountArguments& arguments) {
   MountSettings settings;
   // A share is for many; others than root need fuse.conf's permission for it.
   settings.fuse.allow_other = geteuid() == 0;
+  // mount(8) names these two only where they are off.
+  settings.fuse.suid = settings.fuse.dev = arguments.helper && geteuid() == 0;
   for (const std::string& options : arguments.options) {
     TREFOIL_TRY(AddMountOptions(options, arguments.sloppy, &settings));
   }
@@ -100,6 +102,7 @@ void TakeFlags(std::string_view flags, HelperCall* call) {
 
 HelperCall ParseHelperCall(int argc, char** argv) {
   HelperCall call;
+  call.arguments.helper = true;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word.size() < 2 || word[0] != '-') {

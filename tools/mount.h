@@ -16,6 +16,7 @@ struct MountArguments {
   bool foreground = false;
   bool read_only = false;
   bool sloppy = false;               // pass over unknown options
+  bool helper = false;               // called by mount(8): its defaults apply
   std::vector<std::string> options;  // what follows each -o
   std::string log_file;
   std::string credentials_file;

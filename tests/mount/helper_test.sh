@@ -57,7 +57,7 @@ done
 
 echo "fstab"
 cat >"$work/fstab" <<FSTAB
-$work/volume $share trefoil _netdev,nofail,noauto,x-systemd.automount,x-gvfs-hide,rw,suid,dev,noatime,allow_other,default_permissions,snapdir=visible,commit_interval=2s,log_file=$work/log,credentials_file=$work/credentials 0 0
+$work/volume $share trefoil _netdev,nofail,noauto,x-systemd.automount,x-gvfs-hide,rw,noatime,allow_other,default_permissions,snapdir=visible,commit_interval=2s,log_file=$work/log,credentials_file=$work/credentials 0 0
 FSTAB
 env -i /bin/mount -T "$work/fstab" "$share"
 expect_mounted "rw,noatime" "fstab"
@@ -75,7 +75,7 @@ closed
 
 echo "read-only and a user's fstab options"
 env -i /bin/mount -t fuse.trefoil -o ro,user,exec "$work/volume" "$share"
-expect_mounted "ro," "ro"
+expect_mounted "ro,nosuid,nodev,noatime" "ro,user,exec"
 /bin/umount "$share"
 closed
 
