@@ -357,7 +357,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   }
   spec.urgent = true;
   spec.by_operation = false;
-  spec.meta_bytes = kMaxRecordMetaBytes;
+  spec.meta_bytes = kMaxTransactionBytes;
   TREFOIL_TRY(core_.Change(spec, [&](Transaction& tx) {
     tx.Absorb(pending);
     tx.Put(Family::kLocal, LocalCommitKey(info.seq), record.Encode());

@@ -16,6 +16,7 @@ constexpr size_t kMaxPendingMoves = 4096;
 // What may travel inside a commit instead of a pack of its own.
 constexpr uint64_t kInlineBytes = 512ULL << 10;
 constexpr size_t kInlineMoves = 512;
+constexpr size_t kInlineOldExtents = 1000;
 // Bytes gathered before chunks are cut; well above the largest chunk.
 constexpr size_t kRunBufferBytes = 4U << 20;
 // A transaction takes no further move above this.
@@ -45,9 +46,24 @@ Status Destager::Run(Epoch epoch) {
     if (has_pending() && pending_layer() != layer) TREFOIL_TRY(FlushPack());
     for (const InodeId inode : inodes) TREFOIL_TRY(RunLayer(inode, layer));
   }
-  const bool small =
-      pending_bytes_ <= kInlineBytes && moves_.size() <= kInlineMoves;
+  TREFOIL_ASSIGN(const bool small, PendingIsSmall());
   return small ? OkStatus() : FlushPack();
+}
+
+Result<bool> Destager::PendingIsSmall() {
+  if (pending_bytes_ > kInlineBytes || moves_.size() > kInlineMoves) {
+    return false;
+  }
+  // All of it has to fit one transaction, with the old extents that it clears.
+  size_t old_extents = 0;
+  for (const Move& move : moves_) {
+    TREFOIL_ASSIGN(const auto old,
+                   FirstLiveExtents(*core_.index, move.inode, move.offset,
+                                    move.length, kInlineOldExtents));
+    old_extents += old.size();
+    if (old_extents >= kInlineOldExtents) return false;
+  }
+  return true;
 }
 
 Status Destager::RunLayer(InodeId inode, Epoch layer) {
@@ -177,7 +193,7 @@ Status Destager::FlushPack() {
     VolumeCore::ChangeSpec spec;
     spec.urgent = true;
     spec.by_operation = false;
-    spec.meta_bytes = kMaxRecordMetaBytes;
+    spec.meta_bytes = kMaxTransactionBytes;
     TREFOIL_TRY(core_.Change(spec, [&](Transaction& tx) -> Status {
       tx.Put(Family::kLive, PackNoKey(pack), record.Encode());
       TREFOIL_TRY(BuildBlocks(tx, pack, locations));
@@ -242,7 +258,7 @@ Status Destager::ThinOut(const Move& move) {
     spec.inodes = {move.inode};
     spec.urgent = true;
     spec.by_operation = false;
-    spec.meta_bytes = kMaxRecordMetaBytes;
+    spec.meta_bytes = kMaxTransactionBytes;
     TREFOIL_TRY(
         core_.ChangeInEpoch(spec, move.layer, [&](Transaction& tx) -> Status {
           TREFOIL_TRY(ClearRange(tx, move.inode, move.offset, length, old));
@@ -274,7 +290,7 @@ Status Destager::ApplySomeMoves(size_t first, size_t* next) {
   }
   spec.urgent = true;
   spec.by_operation = false;
-  spec.meta_bytes = kMaxRecordMetaBytes;
+  spec.meta_bytes = kMaxTransactionBytes;
   size_t done = first;
   TREFOIL_TRY(core_.ChangeInEpoch(
       spec, moves_[first].layer, [&](Transaction& tx) -> Status {

@@ -67,6 +67,8 @@ class Destager {
   ChangedKeys TakeChanged() { return std::exchange(changed_, {}); }
 
  private:
+  // Whether what is pending may travel inside the commit.
+  Result<bool> PendingIsSmall();
   Status RunLayer(InodeId inode, Epoch layer);
   Status AddBytes(InodeId inode, Epoch layer, const DirtyPiece& piece);
   // Cuts chunks off the gathered bytes; all of them when the run ends.

@@ -15,7 +15,7 @@ constexpr size_t kXattrsPerTransaction = 8;
 VolumeCore::ChangeSpec Spec() {
   VolumeCore::ChangeSpec spec;
   spec.urgent = true;
-  spec.meta_bytes = kMaxRecordMetaBytes;
+  spec.meta_bytes = kMaxTransactionBytes;
   return spec;
 }
 
