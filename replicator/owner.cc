@@ -251,7 +251,7 @@ Status CheckStillOwner(ObjectStore& store, const ClaimName& held) {
   }));
   if (above) return Fenced(Shown(*above));
   if (seen) return OkStatus();
-  return Status(StatusCode::kUnavailable,
+  return Status(StatusCode::kNotFound,
                 "the owner claim of this volume is gone from the target");
 }
 

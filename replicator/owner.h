@@ -96,7 +96,7 @@ Status CheckClaimable(ObjectStore& store, const ClaimName& claim,
 Result<ClaimName> TakeOwnership(ObjectStore& store, const OwnerClaim& claim,
                                 const ClaimOptions& options, Random& random);
 // Looks for claims above `held` (as TakeOwnership returned it): kFenced when
-// there is one.
+// there is one, kNotFound when `held` itself is gone.
 Status CheckStillOwner(ObjectStore& store, const ClaimName& held);
 
 }  // namespace trefoil

@@ -60,6 +60,10 @@ Result<bool> Shipper::ClaimIsOurs(const ClaimName& claim) {
 }
 
 Status Shipper::Claim() {
+  if (held_ != ClaimName()) {  // in an earlier session
+    const Status owner = CheckStillOwner(*store_, held_);
+    if (!owner.Is(StatusCode::kNotFound)) return owner;
+  }
   OwnerClaim claim;
   claim.volume_id = source_.volume_id();
   claim.name = {source_.generation(), instance_};

@@ -195,7 +195,10 @@ Status Shipper::RecheckIfDue() {
   const int64_t now = world_.clock.MonotonicNanos();
   if (now - checked_nanos_ < options_.recheck_nanos) return OkStatus();
   checked_nanos_ = now;
-  return CheckStillOwner(*store_, held_);
+  const Status owner = CheckStillOwner(*store_, held_);
+  if (!owner.Is(StatusCode::kNotFound)) return owner;
+  // An emptied target, perhaps: the next session claims it and looks.
+  return Status(StatusCode::kUnavailable, owner.message());
 }
 
 void Shipper::BackOff(int failures) {

@@ -75,11 +75,11 @@ TEST(ShipperCrashTest, AFlakyTargetIsNeverAheadOfItself) {
   Shipping shipping;
   std::atomic<uint64_t> state{seed};
   const auto flaky = [&](const std::string&, std::string_view) {
-    // SplitMix64; one operation in five fails.
+    // SplitMix64; one operation in ten fails.
     uint64_t x = state.fetch_add(0x9e3779b97f4a7c15);
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
     x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    const bool fails = (x ^ (x >> 31)) % 5 == 0;
+    const bool fails = (x ^ (x >> 31)) % 10 == 0;
     return fails ? Status(StatusCode::kUnavailable, "flaky") : OkStatus();
   };
   shipping.faults.before = flaky;

@@ -120,7 +120,7 @@ TEST_P(OwnerTest, AVanishedClaimIsNoOwnership) {
   const auto held = Take(NewClaim(7));
   ASSERT_TRUE(held.ok());
   ASSERT_TRUE(store_.Delete(ClaimKey(*held)).ok());
-  EXPECT_EQ(CheckStillOwner(store_, *held).code(), StatusCode::kUnavailable);
+  EXPECT_EQ(CheckStillOwner(store_, *held).code(), StatusCode::kNotFound);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, OwnerTest, ::testing::Bool(),

@@ -285,10 +285,10 @@ TEST(ShipperTest, AnEndInTheMiddleOfTransfersIsPrompt) {
 
 TEST(ShipperTest, ManyCommitsWaitInBoundedMemoryAndAllArrive) {
   Shipping shipping;
-  shipping.source.AddCommits(300, 0);
+  shipping.source.AddCommits(150, 0);
   shipping.Start();
-  ASSERT_TRUE(shipping.WaitForWatermark(CommitSeq(300)));
-  EXPECT_EQ(shipping.Incomplete(CommitSeq(300)), "");
+  ASSERT_TRUE(shipping.WaitForWatermark(CommitSeq(150)));
+  EXPECT_EQ(shipping.Incomplete(CommitSeq(150)), "");
 }
 
 }  // namespace

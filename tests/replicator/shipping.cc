@@ -17,7 +17,9 @@ bool Eventually(const std::function<bool()>& condition, int seconds) {
   return true;
 }
 
-Shipping::Shipping() : source(dir_.Path("objects")) {
+Shipping::Shipping() : source(dir_.Path("objects"), disk) {
+  disk.SkipSyncs();
+  env.SkipSyncs();
   EXPECT_TRUE(Env::Posix().CreateDirs(target_path()).ok());
   target_ = std::make_unique<LocalTree>(Env::Posix(), target_path());
   options.name = "second";
@@ -33,7 +35,7 @@ Shipping::Shipping() : source(dir_.Path("objects")) {
       -> Result<std::unique_ptr<ObjectStore>> {
     TREFOIL_TRY(faults.Before("OPEN", ""));
     return std::unique_ptr<ObjectStore>(std::make_unique<FaultStore>(
-        std::make_unique<LocalTree>(Env::Posix(), target_path()), faults));
+        std::make_unique<LocalTree>(disk, target_path()), faults));
   };
 }
 

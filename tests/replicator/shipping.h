@@ -22,7 +22,7 @@
 namespace trefoil::testing {
 
 // Polls until `condition` holds; false after `seconds`.
-bool Eventually(const std::function<bool()>& condition, int seconds = 20);
+bool Eventually(const std::function<bool()>& condition, int seconds = 60);
 
 class Shipping {
  public:
@@ -61,6 +61,8 @@ class Shipping {
   std::unique_ptr<LocalTree> target_;
 
  public:
+  // Without syncs: no machine crashes here.
+  FaultEnv disk{Env::Posix()};
   TestSource source;
   TargetFaults faults;
   FaultEnv env{Env::Posix()};  // the shipper's, for its state file

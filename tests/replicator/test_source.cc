@@ -28,12 +28,11 @@ std::string KeyOf(const CommitRef& commit) {
   return CommitKey(commit.generation, commit.seq, commit.name);
 }
 
-TestSource::TestSource(const std::string& path)
-    : objects_(Env::Posix(), Made(path)) {
+TestSource::TestSource(const std::string& path, Env& env)
+    : env_(env), objects_(env, Made(path)) {
   const VolumeIdentity identity = NewIdentity(Clock::Real(), Random::System());
   volume_id_ = identity.volume_id;
-  EXPECT_TRUE(
-      WriteIdentity(Env::Posix(), Random::System(), objects_, identity).ok());
+  EXPECT_TRUE(WriteIdentity(env_, Random::System(), objects_, identity).ok());
 }
 
 std::string TestSource::TemporaryPath() {
@@ -46,8 +45,8 @@ PackRef TestSource::AddPack(size_t bytes) {
   ObjectHeader header;
   header.kind = ObjectKind::kPack;
   header.volume_id = volume_id_;
-  auto writer = ObjectWriter::Create(Env::Posix(), Random::System(),
-                                     TemporaryPath(), header);
+  auto writer =
+      ObjectWriter::Create(env_, Random::System(), TemporaryPath(), header);
   EXPECT_TRUE(writer.ok());
   const std::string block = Random::System().Bytes(bytes);
   EXPECT_TRUE((*writer)->Append(FrameType::kBlock, block).ok());
@@ -83,8 +82,8 @@ CommitRef TestSource::AddCommit(int packs, size_t pack_bytes) {
   header.generation = ref.generation;
   header.number = ref.seq.value;
   header.previous = before.name;
-  auto writer = CommitWriter::Create(Env::Posix(), Random::System(),
-                                     TemporaryPath(), header, info);
+  auto writer = CommitWriter::Create(env_, Random::System(), TemporaryPath(),
+                                     header, info);
   EXPECT_TRUE(writer.ok());
   auto finished = (*writer)->Finish();
   EXPECT_TRUE(finished.ok());

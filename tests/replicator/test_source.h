@@ -20,7 +20,7 @@ World RealWorld();
 class TestSource final : public CommitSource {
  public:
   // Makes `path`, with the volume object of a new volume in it.
-  explicit TestSource(const std::string& path);
+  explicit TestSource(const std::string& path, Env& env = Env::Posix());
 
   // A commit that needs `packs` new packs of about `pack_bytes` each.
   CommitRef AddCommit(int packs, size_t pack_bytes = 3000);
@@ -49,6 +49,7 @@ class TestSource final : public CommitSource {
   PackRef AddPack(size_t bytes);
   std::string TemporaryPath();
 
+  Env& env_;
   LocalTree objects_;
   VolumeId volume_id_{};
   uint64_t next_pack_no_ = 1;
