@@ -365,6 +365,9 @@ Status FormatIn(World world, const std::string& path) {
                             NewIdentity(world.clock, world.random)));
   VolumeOptions options;
   options.background = false;
+  // A few records: whoever mounts it makes a journal of the size configured.
+  options.journal_segment_bytes = 4ULL << 20;
+  options.journal_capacity_bytes = 16 * options.journal_segment_bytes;
   TREFOIL_ASSIGN(auto core, OpenCore(world, path, options, true));
   VolumeImpl volume(std::move(core));
   TREFOIL_TRY(volume.Start());
