@@ -28,7 +28,12 @@ Result<Entry> VolumeImpl::Lookup(NodeId directory, std::string_view name) {
   if (IsVirtual(directory)) return LookupSnapshot(directory, name);
   if (name.size() > kMaxNameBytes) return Status::Posix(ENAMETOOLONG);
   TREFOIL_ASSIGN(const InodeView view, LoadInode(*core_, directory));
-  if (!IsDirectory(view.inode.mode)) return Status::Posix(ENOTDIR);
+  // `.` of any inode is how the kernel opens one by its handle, which dies
+  // with the last name.
+  if (name == "." && view.inode.nlink == 0) return Status::Posix(ESTALE);
+  if (name != "." && !IsDirectory(view.inode.mode)) {
+    return Status::Posix(ENOTDIR);
+  }
   if (name == kSnapshotsName) {
     if (directory.snapshot() != kLiveTree) return Status::Posix(ENOENT);
     const NodeId node = NodeId::Make(kSnapshotsDirectory, directory.inode());

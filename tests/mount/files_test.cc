@@ -26,7 +26,7 @@ off_t SizeOf(const std::string& path) {
 }
 
 TEST_F(FilesTest, BytesComeBack) {
-  for (const size_t size : {0, 1, 511, 4096, 4097, 65536, 3 << 20}) {
+  for (const size_t size : {0U, 1U, 511U, 4096U, 4097U, 65536U, 3U << 20}) {
     const std::string data = RandomBytes(size, size);
     WriteFile(Path("f"), data);
     EXPECT_EQ(ReadFile(Path("f")), data) << size;

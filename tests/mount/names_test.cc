@@ -196,6 +196,35 @@ TEST_F(NamesTest, SpecialFilesKeepTheirKind) {
   EXPECT_EQ(Stat("block").st_rdev, device);
 }
 
+// What NFS does: a handle is good while the file has a name, whatever the
+// kernel has cached, and any other bytes are refused.
+TEST_F(NamesTest, FilesOpenByHandle) {
+  Touch("f");
+  union {
+    file_handle handle;
+    char room[sizeof(file_handle) + MAX_HANDLE_SZ];
+  };
+  handle.handle_bytes = MAX_HANDLE_SZ;
+  int mount_id = 0;
+  ASSERT_EQ(
+      name_to_handle_at(AT_FDCWD, Path("f").c_str(), &handle, &mount_id, 0), 0);
+  Remount();
+  {
+    const Fd root(share().mountpoint(), O_RDONLY);
+    const Fd fd(open_by_handle_at(root, &handle, O_RDONLY));
+    char byte = 0;
+    EXPECT_EQ(read(fd, &byte, 1), 1);
+  }
+  ASSERT_EQ(unlink(Path("f").c_str()), 0);
+  Remount();
+  const Fd root(share().mountpoint(), O_RDONLY);
+  EXPECT_EQ(open_by_handle_at(root, &handle, O_RDONLY), -1);
+  EXPECT_EQ(errno, ESTALE);
+  handle.f_handle[5] = 0x7f;
+  EXPECT_EQ(open_by_handle_at(root, &handle, O_RDONLY), -1);
+  EXPECT_EQ(errno, ESTALE);
+}
+
 TEST_F(NamesTest, NewNameOfADeletedFileIsANewInode) {
   Touch("f");
   const ino_t first = Stat("f").st_ino;
