@@ -57,6 +57,7 @@ int ErrnoOfCode(StatusCode code) {
     case StatusCode::kUnavailable:
     case StatusCode::kPreconditionFailed:
     case StatusCode::kNewerFormat:
+    case StatusCode::kTrimmed:
       return EIO;
   }
   return EIO;
@@ -104,6 +105,8 @@ std::string_view StatusCodeName(StatusCode code) {
       return "newer format";
     case StatusCode::kFenced:
       return "fenced";
+    case StatusCode::kTrimmed:
+      return "trimmed";
   }
   return "unknown";
 }

@@ -31,6 +31,7 @@ enum class StatusCode : uint8_t {
   kTimedOut,            // a bound on time was reached
   kNewerFormat,         // written by a newer Trefoil
   kFenced,              // another owner holds the target (O9)
+  kTrimmed,             // it was there once and has been let go
 };
 
 // "corruption", "not found" ...: the words used in messages.

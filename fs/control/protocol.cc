@@ -26,6 +26,7 @@ constexpr std::array kErrorCodes = {
     StatusCode::kTimedOut,
     StatusCode::kNewerFormat,
     StatusCode::kFenced,
+    StatusCode::kTrimmed,
 };
 
 std::string Dump(const Json& json) {

@@ -12,11 +12,14 @@
 //     'O' inode:u64                orphan: an inode without names
 //     'P' pack:u64                 object that holds blocks
 //     'S' snapshot:u64             snapshot
+//     'Z' block:u64                dead block: one without a count
 //   family history (shipped): a versioned key, then last:u64, the last epoch
 //     in which the value was the live one. Versioned keys are prefix-free.
 //   family local
 //     'H' block-id[32]             block number, derived from 'B'
 //     'K' seq:u64                  local commit
+//     'M' pack:u64 block:u64       block of a pack, derived from 'B'; may
+//                                  outlive the block's move to another pack
 #pragma once
 
 #include <string>
@@ -63,6 +66,10 @@ inline std::string XattrKey(InodeId inode, std::string_view name) {
 inline std::string OrphanKey(InodeId inode) { return KeyOf('O', inode.value); }
 inline std::string BlockKey(BlockNo block) { return KeyOf('B', block.value); }
 inline std::string CountKey(BlockNo block) { return KeyOf('N', block.value); }
+inline std::string DeadKey(BlockNo block) { return KeyOf('Z', block.value); }
+inline std::string MemberKey(PackNo pack, BlockNo block) {
+  return KeyOf('M', pack.value, block.value);
+}
 inline std::string PackNoKey(PackNo pack) { return KeyOf('P', pack.value); }
 inline std::string SnapshotKey(SnapshotId id) { return KeyOf('S', id.value); }
 inline std::string CounterKey(std::string_view name) {

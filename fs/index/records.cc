@@ -170,6 +170,7 @@ std::string PackRecord::Encode() const {
   out.Varint(size_bytes);
   out.Varint(generation.value);
   out.Varint(number);
+  out.U8(retired ? 1 : 0);
   return bytes;
 }
 
@@ -181,10 +182,29 @@ Result<PackRecord> PackRecord::Decode(std::string_view bytes) {
   r.size_bytes = in.Varint();
   r.generation = Generation(in.Varint());
   r.number = in.Varint();
-  if (!in.AtEnd() ||
+  const uint8_t retired = in.U8();
+  r.retired = retired == 1;
+  if (!in.AtEnd() || retired > 1 ||
       (r.kind != ObjectKind::kPack && r.kind != ObjectKind::kCommit)) {
     return Damaged("pack");
   }
+  return r;
+}
+
+std::string DeadRecord::Encode() const {
+  std::string bytes;
+  ByteWriter out(&bytes);
+  out.Varint(pack.value);
+  out.Varint(stored_bytes);
+  return bytes;
+}
+
+Result<DeadRecord> DeadRecord::Decode(std::string_view bytes) {
+  ByteReader in(bytes);
+  DeadRecord r;
+  r.pack = PackNo(in.Varint());
+  r.stored_bytes = in.Varint();
+  if (!in.AtEnd()) return Damaged("dead block");
   return r;
 }
 

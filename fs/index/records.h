@@ -9,7 +9,8 @@
 //   xattr    := birth value:rest
 //   extent   := birth length block block_offset
 //   block    := pack offset stored raw frame_no id[32]
-//   pack     := kind:u8 name[32] size generation number
+//   pack     := kind:u8 name[32] size generation number retired:u8
+//   dead     := pack stored
 //   orphan   := death
 //   snapshot := epoch time:i64 name:sized label:sized
 //   counter, count := number
@@ -97,9 +98,20 @@ struct PackRecord {
   uint64_t size_bytes = 0;
   Generation generation;  // of a commit
   uint64_t number = 0;    // sequence number of a commit
+  // Holds nothing that is needed; its file goes when a commit says so (O5).
+  bool retired = false;
 
   [[nodiscard]] std::string Encode() const;
   static Result<PackRecord> Decode(std::string_view bytes);
+};
+
+// A block that no extent names.
+struct DeadRecord {
+  PackNo pack;
+  uint64_t stored_bytes = 0;
+
+  [[nodiscard]] std::string Encode() const;
+  static Result<DeadRecord> Decode(std::string_view bytes);
 };
 
 struct SnapshotRecord {

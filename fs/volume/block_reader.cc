@@ -10,10 +10,12 @@ namespace {
 // Bound on remembered pack names, about 100 bytes each.
 constexpr size_t kMaxPackKeys = 16384;
 
+// The reader's plan may be older than what garbage collection has done since:
+// kNotFound makes it plan again.
 Status Missing(std::string_view what, uint64_t number) {
-  return {StatusCode::kCorruption, "index: " + std::string(what) + " " +
-                                       std::to_string(number) +
-                                       " is named but not there; run fsck"};
+  return {StatusCode::kNotFound, "index: " + std::string(what) + " " +
+                                     std::to_string(number) +
+                                     " is named but not there; run fsck"};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "fs/base/log.h"
 #include "fs/index/keys.h"
+#include "fs/volume/pack_object.h"
 
 namespace trefoil {
 namespace {
@@ -23,6 +24,13 @@ constexpr uint64_t kJournalShareDue = 4;
 constexpr uint64_t kJournalShareFlush = 8;
 // Background work yields to the threads that answer applications.
 constexpr int kBackgroundNice = 5;
+// Garbage is collected this often while there may be some, and takes at most
+// one part in kCollectShare of the time.
+constexpr int64_t kCollectEveryNanos = 5 * kNanosPerSecond;
+constexpr int64_t kCollectShare = 20;
+// A checkpoint is due when the commits since the last one weigh more than half
+// of it, and more than this.
+constexpr uint64_t kMinCheckpointWeight = 1ULL << 20;
 
 CommitRef RefOf(CommitSeq seq, const CommitRecord& record) {
   CommitRef ref;
@@ -33,6 +41,12 @@ CommitRef RefOf(CommitSeq seq, const CommitRecord& record) {
   ref.time_nanos = record.time_nanos;
   ref.cut = record.cut;
   return ref;
+}
+
+// What a commit counts for when a checkpoint is due: many small ones are slow
+// to read, too.
+uint64_t WeightOf(uint64_t commit_bytes) {
+  return std::max<uint64_t>(commit_bytes, 16ULL << 10);
 }
 
 Result<uint64_t> LoadCounter(Index& index, std::string_view name) {
@@ -47,7 +61,8 @@ Committer::Committer(VolumeCore& core, References& references)
     : core_(core),
       references_(references),
       reaper_(core, references),
-      chunker_(core.identity.chunk_key, ChunkerOptions{}) {}
+      chunker_(core.identity.chunk_key, ChunkerOptions{}),
+      collector_(core, numbers_) {}
 
 Committer::~Committer() { Stop(); }
 
@@ -57,7 +72,20 @@ Status Committer::Load() {
                  LoadCounter(*core_.index, kBlockCounter));
   TREFOIL_ASSIGN(const uint64_t pack, LoadCounter(*core_.index, kPackCounter));
   numbers_ = {BlockNo(block), PackNo(pack)};
-  auto cursor = core_.index->NewCursor(Family::kLocal, "K", "L");
+  TREFOIL_ASSIGN(const auto checkpoint, FindNewestCheckpoint(*core_.objects));
+  if (checkpoint) {
+    checkpoint_seq_ = checkpoint->seq.value;
+    checkpoint_bytes_ = checkpoint->info.size_bytes;
+  }
+  auto cursor = core_.index->NewCursor(
+      Family::kLocal, LocalCommitKey(CommitSeq(checkpoint_seq_ + 1)), "L");
+  for (cursor->Seek("K"); cursor->Valid(); cursor->Next()) {
+    TREFOIL_ASSIGN(const CommitRecord record,
+                   CommitRecord::Decode(cursor->value()));
+    weight_since_checkpoint_ += WeightOf(record.size_bytes);
+  }
+  TREFOIL_TRY(cursor->status());
+  cursor = core_.index->NewCursor(Family::kLocal, "K", "L");
   cursor->SeekBack("L");
   TREFOIL_TRY(cursor->status());
   if (!cursor->Valid()) return OkStatus();
@@ -71,6 +99,7 @@ Status Committer::Load() {
 void Committer::Start() {
   round_thread_ = std::thread([this] { RoundLoop(); });
   sync_thread_ = std::thread([this] { SyncLoop(); });
+  checkpoint_thread_ = std::thread([this] { CheckpointLoop(); });
 }
 
 void Committer::Stop() {
@@ -81,6 +110,7 @@ void Committer::Stop() {
   }
   if (round_thread_.joinable()) round_thread_.join();
   if (sync_thread_.joinable()) sync_thread_.join();
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
   WakeWaiters();
 }
 
@@ -134,7 +164,7 @@ void Committer::RoundLoop() {
     if (!core_.CheckWritable().ok()) continue;
     const int64_t now = core_.world.clock.MonotonicNanos();
     if (now >= next_housekeeping &&
-        (purge_requested_ || references_.AnyDue())) {
+        (purge_requested_ || references_.AnyDue() || collector_.has_work())) {
       next_housekeeping = now + kNanosPerSecond;
       MutexLock round(round_mu_);
       core_.NoteError(Housekeep());
@@ -166,12 +196,33 @@ void Committer::SyncLoop() {
 
 Status Committer::Housekeep() {
   if (purge_requested_.exchange(false)) {
+    collector_.NoteWork();
     if (Status purged = reaper_.PurgeHistory(); !purged.ok()) {
       purge_requested_ = true;
       return purged;
     }
   }
-  return reaper_.ReapOrphans();
+  if (references_.AnyDue()) {
+    collector_.NoteWork();
+    TREFOIL_TRY(reaper_.ReapOrphans());
+  }
+  return Collect();
+}
+
+Status Committer::Collect() {
+  const int64_t now = core_.world.clock.MonotonicNanos();
+  const bool urgent = core_.space->IsShort();
+  if (!collector_.has_work() || (!urgent && now < next_collection_nanos_)) {
+    return OkStatus();
+  }
+  const Status done = collector_.Run({.head = head().seq,
+                                      .checkpoint = CommitSeq(checkpoint_seq_),
+                                      .released = CommitSeq(released_),
+                                      .urgent = urgent});
+  const int64_t took = core_.world.clock.MonotonicNanos() - now;
+  next_collection_nanos_ =
+      now + std::max(kCollectEveryNanos, took * kCollectShare);
+  return done;
 }
 
 Result<CommitRef> Committer::Commit() {
@@ -179,14 +230,105 @@ Result<CommitRef> Committer::Commit() {
   TREFOIL_TRY(core_.CheckWritable());
   TREFOIL_TRY(Housekeep());
   auto cut = core_.MakeCut();
-  if (!cut) return head();
-  if (Status done = Round(*cut); !done.ok()) {
-    core_.RestoreChanged(std::move(cut->changed));
+  if (cut) TREFOIL_TRY(CommitCut(*cut));
+  return head();
+}
+
+Status Committer::CommitCut(VolumeCore::Cut& cut) {
+  if (Status done = Round(cut); !done.ok()) {
+    core_.RestoreChanged(std::move(cut.changed));
     core_.NoteError(done.WithContext("commit"));
     return done;
   }
+  // Overwritten blocks have died, and retired packs may go now.
+  collector_.NoteWork();
   core_.dirty_bytes_estimate = core_.dirty.JournalBytes();
   core_.NoteError(TrimJournal());
+  return OkStatus();
+}
+
+Result<CheckpointBase> Committer::PinHead() {
+  MutexLock round(round_mu_);
+  TREFOIL_TRY(core_.CheckWritable());
+  TREFOIL_TRY(Housekeep());
+  CheckpointBase base;
+  auto cut = core_.MakeCut(true);
+  if (cut) {
+    TREFOIL_TRY(CommitCut(*cut));
+    base.cut_view = std::move(cut->view);
+  }
+  {
+    // Only operations change anything now: their keys are all in `changed`.
+    MutexLock sequencer(core_.sequencer_mu);
+    base.view = core_.index->Snapshot();
+    base.changed = core_.changed.Sorted();
+  }
+  if (!cut && !base.changed.empty()) {
+    return Status(StatusCode::kBusy, "checkpoint: a change came between");
+  }
+  base.commit = head();
+  TREFOIL_ASSIGN(
+      const auto record,
+      base.view->Get(Family::kLocal, LocalCommitKey(base.commit.seq)));
+  if (!record) {
+    return Status(StatusCode::kCorruption,
+                  "index: the newest commit has no record; run fsck");
+  }
+  TREFOIL_ASSIGN(base.record, CommitRecord::Decode(*record));
+  return base;
+}
+
+Result<CommitRef> Committer::Checkpoint() {
+  MutexLock one_at_a_time(checkpoint_mu_);
+  auto base = PinHead();
+  while (base.status().Is(StatusCode::kBusy)) base = PinHead();
+  TREFOIL_TRY(base.status());
+  if (base->commit.seq.value == checkpoint_seq_) return base->commit;
+  const uint64_t weight = weight_since_checkpoint_;
+  TREFOIL_TRY(WriteCheckpoint(core_, *base));
+  TREFOIL_ASSIGN(const auto written, FindNewestCheckpoint(*core_.objects));
+  checkpoint_seq_ = base->commit.seq.value;
+  checkpoint_bytes_ = written ? written->info.size_bytes : 0;
+  weight_since_checkpoint_ -= weight;
+  collector_.NoteWork();
+  return base->commit;
+}
+
+bool Committer::CheckpointIsDue() const {
+  return weight_since_checkpoint_ >
+         std::max<uint64_t>(kMinCheckpointWeight, checkpoint_bytes_ / 2);
+}
+
+void Committer::CheckpointLoop() {
+  setpriority(PRIO_PROCESS, 0, kBackgroundNice);
+  int64_t not_before = 0;
+  for (;;) {
+    {
+      MutexLock lock(loop_mu_);
+      if (!stopping_) loop_wakeup_.WaitFor(loop_mu_, std::chrono::seconds(1));
+      if (stopping_) return;
+    }
+    const int64_t now = core_.world.clock.MonotonicNanos();
+    if (now < not_before || !CheckpointIsDue() || !core_.CheckWritable().ok()) {
+      continue;
+    }
+    if (const auto done = Checkpoint(); !done.ok()) {
+      core_.NoteError(done.status().WithContext("checkpoint"));
+      not_before = now + 60 * kNanosPerSecond;
+    }
+  }
+}
+
+Result<CommitRef> Committer::VisitHeadObjects(
+    const std::function<Status(const ObjectInfo&)>& visit) {
+  MutexLock round(round_mu_);
+  auto cursor = core_.index->NewCursor(Family::kLive, "P", "Q");
+  for (cursor->Seek("P"); cursor->Valid(); cursor->Next()) {
+    TREFOIL_ASSIGN(const PackRecord record,
+                   PackRecord::Decode(cursor->value()));
+    TREFOIL_TRY(visit({ObjectKeyOf(record), record.size_bytes}));
+  }
+  TREFOIL_TRY(cursor->status());
   return head();
 }
 
@@ -235,19 +377,20 @@ class Delta {
     return cut_.view->Get(key.first, key.second);
   }
 
-  // The packs among the changes.
-  Result<std::vector<PackRef>> Packs() const {
-    std::vector<PackRef> packs;
+  // The packs among the changes, as what was added or retired.
+  Status FindPacks(std::vector<PackRef>* added,
+                   std::vector<PackRef>* retired) const {
     for (const auto& key : keys_) {
       if (key.first != Family::kLive || key.second[0] != 'P') continue;
       TREFOIL_ASSIGN(const auto bytes, Value(key));
       if (!bytes) continue;
       TREFOIL_ASSIGN(const PackRecord record, PackRecord::Decode(*bytes));
       if (record.kind != ObjectKind::kPack) continue;
-      packs.push_back(
-          {PackNo(NumberInKey(key.second)), record.name, record.size_bytes});
+      (record.retired ? retired : added)
+          ->push_back({PackNo(NumberInKey(key.second)), record.name,
+                       record.size_bytes});
     }
-    return packs;
+    return OkStatus();
   }
 
   Status WriteTo(CommitWriter& writer) const {
@@ -325,7 +468,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   info.pack_no = pack;
   {
     const Delta packs_only(cut, destaged, pending, *core_.index);
-    TREFOIL_ASSIGN(info.packs_added, packs_only.Packs());
+    TREFOIL_TRY(packs_only.FindPacks(&info.packs_added, &info.packs_retired));
   }
   // What destage wrote after the last cut is among the changes since, too: the
   // last commit told of these packs already.
@@ -369,6 +512,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
     return OkStatus();
   }));
   trimmable_.emplace_back(core_.journal->stats().reserved, cut.lsn);
+  weight_since_checkpoint_ += WeightOf(record.size_bytes);
   last_packs_ = info.packs_added;
   MutexLock lock(head_mu_);
   head_ = RefOf(info.seq, record);

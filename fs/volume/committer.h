@@ -11,9 +11,13 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
+#include "fs/volume/checkpoint.h"
+#include "fs/volume/collector.h"
 #include "fs/volume/core.h"
 #include "fs/volume/destager.h"
 #include "fs/volume/reaper.h"
@@ -33,8 +37,20 @@ class Committer {
   // Ends them; no round runs afterwards unless Commit is called.
   void Stop();
 
-  // As Volume::Commit.
+  // As Volume::Commit, Checkpoint, ReleaseCommits and VisitHeadObjects.
   Result<CommitRef> Commit() EXCLUDES(round_mu_);
+  Result<CommitRef> Checkpoint() EXCLUDES(round_mu_, checkpoint_mu_);
+  void ReleaseCommits(CommitSeq through) {
+    if (released_.exchange(through.value) != through.value) {
+      collector_.NoteWork();
+    }
+  }
+  [[nodiscard]] bool HasCheckpointFor(CommitSeq seq) const {
+    return seq.value <= checkpoint_seq_;
+  }
+  Result<CommitRef> VisitHeadObjects(
+      const std::function<Status(const ObjectInfo&)>& visit)
+      EXCLUDES(round_mu_);
   [[nodiscard]] CommitRef head() const EXCLUDES(head_mu_);
   bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) EXCLUDES(head_mu_);
   void WakeWaiters() EXCLUDES(head_mu_);
@@ -45,20 +61,31 @@ class Committer {
   void RoundLoop();
   void SyncLoop();
   [[nodiscard]] bool RoundIsDue(int64_t last_round_nanos);
+  // Makes a round for `cut`, with what follows it.
+  Status CommitCut(VolumeCore::Cut& cut) REQUIRES(round_mu_);
   Status Round(VolumeCore::Cut& cut) REQUIRES(round_mu_);
   // Writes and registers the commit object of a round.
   Status WriteCommit(const VolumeCore::Cut& cut, Destager& destager)
       REQUIRES(round_mu_);
   Status Housekeep() REQUIRES(round_mu_);
+  // Garbage collection, when something may have become garbage.
+  Status Collect() REQUIRES(round_mu_);
   Status TrimJournal() REQUIRES(round_mu_);
+  void CheckpointLoop();
+  [[nodiscard]] bool CheckpointIsDue() const;
+  // Commits what there is and pins the head's state.
+  Result<CheckpointBase> PinHead() EXCLUDES(round_mu_);
 
   VolumeCore& core_;
   References& references_;
   Reaper reaper_;
   Chunker chunker_;
 
-  Mutex round_mu_;  // before every lock of VolumeCore
+  Mutex checkpoint_mu_;  // one checkpoint at a time; before round_mu_
+  Mutex round_mu_;       // before every lock of VolumeCore
   ObjectNumbers numbers_ GUARDED_BY(round_mu_);
+  Collector collector_;
+  int64_t next_collection_nanos_ GUARDED_BY(round_mu_) = 0;
   // Commits whose index records may not have survived yet: the LSN of the
   // record and the cut that may be trimmed once it has.
   std::deque<std::pair<Lsn, Lsn>> trimmable_ GUARDED_BY(round_mu_);
@@ -75,7 +102,13 @@ class Committer {
   CondVar loop_wakeup_;
   bool stopping_ GUARDED_BY(loop_mu_) = false;
   std::atomic<bool> purge_requested_{false};
+  std::atomic<uint64_t> released_{0};  // commits that every target holds
+  // The newest checkpoint, and what the commits since then weigh.
+  std::atomic<uint64_t> checkpoint_seq_{0};
+  std::atomic<uint64_t> checkpoint_bytes_{0};
+  std::atomic<uint64_t> weight_since_checkpoint_{0};
   std::thread round_thread_;
+  std::thread checkpoint_thread_;
   std::thread sync_thread_;
 };
 

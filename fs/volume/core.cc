@@ -19,6 +19,12 @@ void ChangedKeys::Add(Family family, std::string_view key) {
   keys_.insert(std::move(full));
 }
 
+bool ChangedKeys::Contains(Family family, std::string_view key) const {
+  std::string full(1, static_cast<char>(family));
+  full.append(key);
+  return keys_.count(full) != 0;
+}
+
 void ChangedKeys::Add(const IndexBatch& batch) {
   for (const IndexChange& change : batch.changes()) {
     Add(change.family, change.key);
@@ -184,7 +190,7 @@ Status VolumeCore::Sequence(const ChangeSpec& spec,
   if (spec.by_operation) {
     // Destage's own changes go into the commit of their round.
     changed.Add(batch);
-    ++changes_since_cut;
+    if (!spec.lazy) ++changes_since_cut;
   }
   *effects = tx.effects();
   return OkStatus();
@@ -204,10 +210,12 @@ void VolumeCore::AdvanceEpoch(Epoch ended) {
   if (epoch == ended) epoch = epoch.Next();
 }
 
-std::optional<VolumeCore::Cut> VolumeCore::MakeCut() {
+std::optional<VolumeCore::Cut> VolumeCore::MakeCut(bool even_lazy) {
   OperationGate::Closed closed(gate);
   MutexLock sequencer(sequencer_mu);
-  if (changes_since_cut == 0) return std::nullopt;
+  if (changes_since_cut == 0 && !(even_lazy && !changed.empty())) {
+    return std::nullopt;
+  }
   Cut cut;
   cut.lsn = journal->stats().reserved;
   cut.epoch = epoch;

@@ -45,6 +45,7 @@ class ChangedKeys {
   void Merge(ChangedKeys other);
   [[nodiscard]] size_t size() const { return keys_.size(); }
   [[nodiscard]] bool empty() const { return keys_.empty(); }
+  [[nodiscard]] bool Contains(Family family, std::string_view key) const;
   // (family, key), each once, sorted.
   [[nodiscard]] std::vector<std::pair<Family, std::string>> Sorted() const;
 
@@ -115,8 +116,11 @@ struct VolumeCore {
     std::vector<InodeId> inodes;
     // Frees space or is internal: never slowed down, uses the reserve.
     bool urgent = false;
-    // Counts as something a commit is made for.
+    // Its keys belong to the next cut; those of destage go into the commit of
+    // their own round instead.
     bool by_operation = true;
+    // A commit is not made for its sake.
+    bool lazy = false;
     // Bound on the transaction's encoding.
     uint64_t meta_bytes = kSmallMetaBytes;
     std::string_view data;
@@ -141,8 +145,9 @@ struct VolumeCore {
     std::unique_ptr<IndexView> view;
     ChangedKeys changed;
   };
-  // Nothing when no operation has changed anything since the last cut.
-  std::optional<Cut> MakeCut();
+  // Nothing when there is no reason for a commit: no operation has changed
+  // anything since the last cut; with `even_lazy`, when nothing has changed.
+  std::optional<Cut> MakeCut(bool even_lazy = false);
   // Gives a cut's keys back after its commit failed.
   void RestoreChanged(ChangedKeys keys);
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fs/index/keys.h"
 #include "fs/volume/read_plan.h"
 #include "fs/volume/volume_impl.h"
 
@@ -207,6 +208,10 @@ Result<uint64_t> VolumeImpl::ShareParts(const std::vector<DirtyPiece>& parts,
       Effect effect =
           RangeEffect(EffectType::kHole, tx, number, at, part.length);
       if (const auto* block = std::get_if<BlockSource>(&part.source)) {
+        // One that no extent names may be collected at any moment.
+        TREFOIL_ASSIGN(const auto count,
+                       tx.Get(Family::kLive, CountKey(block->block)));
+        if (!count) return {StatusCode::kNotFound, "the block is dead"};
         effect.type = EffectType::kBlocks;
         effect.block = block->block;
         effect.block_offset = block->offset;
@@ -247,7 +252,10 @@ Result<uint64_t> VolumeImpl::CopyRange(NodeId from, uint64_t from_offset,
   }
   parts.erase(dirty, parts.end());
   if (parts.size() > kMaxParts) parts.resize(kMaxParts);
-  return ShareParts(parts, from_offset, to, to_offset);
+  auto shared = ShareParts(parts, from_offset, to, to_offset);
+  if (!shared.status().Is(StatusCode::kNotFound)) return shared;
+  return CopyBytes(from, from_offset, to, to_offset,
+                   std::min(length, parts.front().length));
 }
 
 }  // namespace trefoil

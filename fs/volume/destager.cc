@@ -5,12 +5,11 @@
 
 #include "fs/index/keys.h"
 #include "fs/volume/extents.h"
+#include "fs/volume/pack_writer.h"
 
 namespace trefoil {
 namespace {
 
-// A pack is closed when its blocks reach this.
-constexpr uint64_t kPackBytes = 16ULL << 20;
 // Pending moves are applied when there are this many.
 constexpr size_t kMaxPendingMoves = 4096;
 // What may travel inside a commit instead of a pack of its own.
@@ -160,34 +159,12 @@ Status Destager::AddMove(const Move& move) {
   return FlushPack();
 }
 
-Result<std::vector<FrameLocation>> Destager::WritePack(PackRecord* record) {
-  ObjectHeader header;
-  header.kind = ObjectKind::kPack;
-  header.volume_id = core_.identity.volume_id;
-  header.generation = core_.generation;
-  TREFOIL_ASSIGN(const std::string path, core_.objects->NewTemporaryPath());
-  TREFOIL_ASSIGN(
-      auto writer,
-      ObjectWriter::Create(core_.world.env, core_.world.random, path, header));
-  std::vector<FrameLocation> locations;
-  locations.reserve(blocks_.size());
-  for (const PendingBlock& block : blocks_) {
-    TREFOIL_ASSIGN(const FrameLocation location,
-                   writer->Append(FrameType::kBlock, block.raw));
-    locations.push_back(location);
-  }
-  TREFOIL_ASSIGN(const FinishedObject object, writer->Finish());
-  TREFOIL_TRY(core_.objects->Adopt(object, PackKey(object.name)));
-  record->kind = ObjectKind::kPack;
-  record->name = object.name;
-  record->size_bytes = object.size_bytes;
-  return locations;
-}
-
 Status Destager::FlushPack() {
   if (!blocks_.empty()) {
-    PackRecord record;
-    TREFOIL_ASSIGN(const auto locations, WritePack(&record));
+    TREFOIL_ASSIGN(const WrittenPack written,
+                   WritePack(core_, blocks_.size(), [this](size_t i) {
+                     return std::string_view(blocks_[i].raw);
+                   }));
     const PackNo pack = numbers_.next_pack;
     numbers_.next_pack = pack.Next();
     VolumeCore::ChangeSpec spec;
@@ -195,8 +172,12 @@ Status Destager::FlushPack() {
     spec.by_operation = false;
     spec.meta_bytes = kMaxTransactionBytes;
     TREFOIL_TRY(core_.Change(spec, [&](Transaction& tx) -> Status {
-      tx.Put(Family::kLive, PackNoKey(pack), record.Encode());
-      TREFOIL_TRY(BuildBlocks(tx, pack, locations));
+      tx.Put(Family::kLive, PackNoKey(pack), written.record.Encode());
+      BuildBlocks(tx, pack, written.locations);
+      // Until a move names them.
+      for (const PendingBlock& block : blocks_) {
+        TREFOIL_TRY(tx.Bury(block.number));
+      }
       changed_.Add(tx.Batch());
       return OkStatus();
     }));
@@ -207,8 +188,8 @@ Status Destager::FlushPack() {
   return ApplyMoves();
 }
 
-Status Destager::BuildBlocks(Transaction& tx, PackNo pack,
-                             const std::vector<FrameLocation>& locations) {
+void Destager::BuildBlocks(Transaction& tx, PackNo pack,
+                           const std::vector<FrameLocation>& locations) {
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const BlockRecord record{pack, locations[i], blocks_[i].id};
     tx.Put(Family::kLive, BlockKey(blocks_[i].number), record.Encode());
@@ -217,12 +198,11 @@ Status Destager::BuildBlocks(Transaction& tx, PackNo pack,
          EncodeNumber(numbers_.next_block.value));
   tx.Put(Family::kLive, CounterKey(kPackCounter),
          EncodeNumber(numbers_.next_pack.value));
-  return OkStatus();
 }
 
 Status Destager::BuildPending(Transaction& tx, PackNo pack,
                               const std::vector<FrameLocation>& locations) {
-  TREFOIL_TRY(BuildBlocks(tx, pack, locations));
+  BuildBlocks(tx, pack, locations);
   for (const Move& move : moves_) TREFOIL_TRY(BuildMove(tx, move));
   return OkStatus();
 }

@@ -76,7 +76,6 @@ class Destager {
   Status AddChunk(std::string_view chunk);
   Status AddMove(const Move& move);
   Result<BlockNo> KnownBlock(const Hash256& id);
-  Result<std::vector<FrameLocation>> WritePack(PackRecord* record);
   Status ApplyMoves();
   // Applies moves [first, *next) as one transaction.
   Status ApplySomeMoves(size_t first, size_t* next);
@@ -84,8 +83,8 @@ class Destager {
   // Clears old extents of a move in transactions of their own while there are
   // too many for one.
   Status ThinOut(const Move& move);
-  Status BuildBlocks(Transaction& tx, PackNo pack,
-                     const std::vector<FrameLocation>& locations);
+  void BuildBlocks(Transaction& tx, PackNo pack,
+                   const std::vector<FrameLocation>& locations);
 
   VolumeCore& core_;
   const Chunker& chunker_;

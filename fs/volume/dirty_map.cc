@@ -81,6 +81,14 @@ std::vector<DirtyPiece> DirtyLayer::All() const {
   return all;
 }
 
+void DirtyLayer::AddBlocksTo(std::unordered_set<BlockNo>* blocks) const {
+  for (const auto& [offset, value] : pieces_) {
+    if (const auto* source = std::get_if<BlockSource>(&value.source)) {
+      blocks->insert(source->block);
+    }
+  }
+}
+
 std::vector<DirtyPiece> InodeDirty::Resolve(uint64_t offset, uint64_t length,
                                             Epoch epoch) const {
   std::vector<const DirtyLayer*> visible;
@@ -124,6 +132,19 @@ uint64_t DirtyMap::JournalBytes() {
     }
   }
   return bytes;
+}
+
+std::unordered_set<BlockNo> DirtyMap::ReferencedBlocks() {
+  std::unordered_set<BlockNo> blocks;
+  for (Stripe& stripe : stripes_) {
+    ReaderLock lock(stripe.mu);
+    for (const auto& [inode, dirty] : stripe.inodes) {
+      for (const auto& [epoch, layer] : dirty.layers) {
+        layer.AddBlocksTo(&blocks);
+      }
+    }
+  }
+  return blocks;
 }
 
 }  // namespace trefoil

@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -52,6 +53,8 @@ class DirtyLayer {
   [[nodiscard]] std::vector<DirtyPiece> Find(uint64_t offset,
                                              uint64_t length) const;
   [[nodiscard]] std::vector<DirtyPiece> All() const;
+  // Adds the blocks that pieces take bytes from.
+  void AddBlocksTo(std::unordered_set<BlockNo>* blocks) const;
   [[nodiscard]] bool empty() const { return pieces_.empty(); }
   // Bytes that are in the journal only.
   [[nodiscard]] uint64_t journal_bytes() const { return journal_bytes_; }
@@ -95,6 +98,8 @@ class DirtyMap {
   std::vector<InodeId> DirtyInodes(Epoch epoch);
   // Bytes that are in the journal only. Locks stripes.
   uint64_t JournalBytes();
+  // Blocks that some layer takes bytes from. Locks stripes.
+  std::unordered_set<BlockNo> ReferencedBlocks();
 
  private:
   std::array<Stripe, kStripes> stripes_;

@@ -240,13 +240,15 @@ Status Opening::ApplyGathered() {
 
 Status Opening::RemoveUnregisteredCommits(CommitSeq head) {
   std::vector<std::string> unknown;
-  TREFOIL_TRY(core_->objects->List("commit/", "", [&](const ObjectInfo& info) {
-    const auto parsed = ParseObjectKey(info.key);
-    if (parsed.ok() && parsed->number > head.value) {
-      unknown.push_back(info.key);
-    }
-    return true;
-  }));
+  for (const std::string_view prefix : {"commit/", "checkpoint/"}) {
+    TREFOIL_TRY(core_->objects->List(prefix, "", [&](const ObjectInfo& info) {
+      const auto parsed = ParseObjectKey(info.key);
+      if (parsed.ok() && parsed->number > head.value) {
+        unknown.push_back(info.key);
+      }
+      return true;
+    }));
+  }
   for (const std::string& key : unknown) {
     LogInfo("volume", "{}: removing {}, which a crash left unregistered",
             core_->path, key);

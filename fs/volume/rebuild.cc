@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "fs/base/log.h"
 #include "fs/index/index.h"
 #include "fs/index/keys.h"
 #include "fs/index/records.h"
 #include "fs/object/commit.h"
+#include "fs/volume/pack_object.h"
 #include "fs/volume/transaction.h"
 
 namespace trefoil {
@@ -22,34 +25,119 @@ Status Damaged(std::string_view key, std::string_view what) {
 
 }  // namespace
 
-Result<std::vector<ChainLink>> FindChain(ObjectStore& store) {
-  std::map<Hash256, ChainLink> by_name;
-  const ChainLink* newest = nullptr;
-  // Keys sort by generation, then sequence number: the last one is the head.
-  TREFOIL_TRY(store.List("commit/", "", [&](const ObjectInfo& info) {
-    const auto parsed = ParseObjectKey(info.key);
-    if (!parsed.ok()) return true;
-    newest = &(by_name[parsed->name] = {info.key, *parsed, info.size_bytes});
-    return true;
+namespace {
+
+// What of a chain lies in a store.
+struct Listing {
+  std::map<Hash256, ChainLink> commits;                    // by name
+  std::map<uint64_t, std::vector<ChainLink>> checkpoints;  // by number
+  std::optional<ChainLink> newest_commit;
+  std::optional<ChainLink> newest_checkpoint;
+};
+
+// Keys sort by generation, then sequence number: the last one is the newest.
+Result<Listing> ListChain(ObjectStore& store) {
+  Listing found;
+  const auto visit_each = [&store](std::string_view prefix, const auto& add) {
+    return store.List(prefix, "", [&add](const ObjectInfo& info) {
+      const auto parsed = ParseObjectKey(info.key);
+      if (parsed.ok()) add(ChainLink{info.key, *parsed, info.size_bytes});
+      return true;
+    });
+  };
+  TREFOIL_TRY(visit_each("commit/", [&found](const ChainLink& link) {
+    found.commits[link.parsed.name] = link;
+    found.newest_commit = link;
   }));
+  TREFOIL_TRY(visit_each("checkpoint/", [&found](const ChainLink& link) {
+    found.checkpoints[link.parsed.number].push_back(link);
+    found.newest_checkpoint = link;
+  }));
+  return found;
+}
+
+// The checkpoint that stands for commit `number` of this name.
+Result<std::optional<ChainLink>> CheckpointOf(ObjectStore& store,
+                                              const Listing& listing,
+                                              uint64_t number,
+                                              const Hash256& commit_name) {
+  const auto at = listing.checkpoints.find(number);
+  if (at == listing.checkpoints.end()) return std::optional<ChainLink>();
+  for (const ChainLink& link : at->second) {
+    const auto header = ReadObjectHeader(store, link.key);
+    // A damaged one is as good as none while the commits are still there.
+    if (header.status().Is(StatusCode::kCorruption)) continue;
+    TREFOIL_TRY(header.status());
+    if (header->previous == commit_name) return std::optional(link);
+  }
+  return std::optional<ChainLink>();
+}
+
+bool IsNewer(const ParsedKey& a, const ParsedKey& b) {
+  return std::pair(a.generation, a.number) > std::pair(b.generation, b.number);
+}
+
+}  // namespace
+
+Result<std::vector<ChainLink>> FindChain(ObjectStore& store) {
+  TREFOIL_ASSIGN(const Listing listing, ListChain(store));
+  const auto& checkpoint = listing.newest_checkpoint;
+  if (checkpoint &&
+      (!listing.newest_commit ||
+       IsNewer(checkpoint->parsed, listing.newest_commit->parsed))) {
+    return std::vector<ChainLink>{*checkpoint};
+  }
   std::vector<ChainLink> chain;
-  while (newest != nullptr) {
-    chain.push_back(*newest);
-    TREFOIL_ASSIGN(const ObjectHeader header,
-                   ReadObjectHeader(store, newest->key));
-    if (newest->parsed.number == 1) break;
-    const auto previous = by_name.find(header.previous);
-    if (previous == by_name.end() ||
-        previous->second.parsed.number + 1 != newest->parsed.number) {
-      return Damaged(newest->key,
-                     "the commit before it is missing: commit " +
-                         std::to_string(newest->parsed.number - 1) + ", hash " +
-                         header.previous.ToHex());
+  std::optional<ChainLink> next = listing.newest_commit;
+  while (next) {
+    TREFOIL_ASSIGN(
+        const auto whole,
+        CheckpointOf(store, listing, next->parsed.number, next->parsed.name));
+    if (whole) {
+      chain.push_back(*whole);
+      break;
     }
-    newest = &previous->second;
+    chain.push_back(*next);
+    TREFOIL_ASSIGN(const ObjectHeader header,
+                   ReadObjectHeader(store, next->key));
+    const uint64_t before = next->parsed.number - 1;
+    if (before == 0) break;
+    const auto previous = listing.commits.find(header.previous);
+    if (previous != listing.commits.end() &&
+        previous->second.parsed.number == before) {
+      next = previous->second;
+      continue;
+    }
+    TREFOIL_ASSIGN(const auto stand_in,
+                   CheckpointOf(store, listing, before, header.previous));
+    if (!stand_in) {
+      return Damaged(next->key, "the commit before it is missing: commit " +
+                                    std::to_string(before) + ", hash " +
+                                    header.previous.ToHex());
+    }
+    chain.push_back(*stand_in);
+    break;
   }
   std::reverse(chain.begin(), chain.end());
   return chain;
+}
+
+Status VisitCheckpointObjects(
+    ObjectStore& store, std::string_view checkpoint_key,
+    const std::function<Status(const ObjectInfo&)>& visit) {
+  return ReadCommit(
+      store, checkpoint_key,
+      [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
+      [&](const DeltaEntry& entry) -> Status {
+        if (entry.family != static_cast<uint8_t>(Family::kLive) ||
+            entry.key[0] != 'P' || !entry.value) {
+          return OkStatus();
+        }
+        TREFOIL_ASSIGN(const PackRecord record,
+                       PackRecord::Decode(*entry.value));
+        if (record.retired) return OkStatus();
+        return visit({ObjectKeyOf(record), record.size_bytes});
+      });
 }
 
 namespace {
@@ -71,6 +159,8 @@ Status CheckValue(char table, std::string_view value) {
       return PackRecord::Decode(value).status();
     case 'S':
       return SnapshotRecord::Decode(value).status();
+    case 'Z':
+      return DeadRecord::Decode(value).status();
     default:
       return DecodeNumber(value).status();
   }
@@ -88,6 +178,7 @@ bool HasKeyShape(std::string_view key) {
     case 'O':
     case 'P':
     case 'S':
+    case 'Z':
       return key.size() == 9;
     case 'X':
       return key.size() > 10 && key.back() == '\0' &&
@@ -123,7 +214,7 @@ class Rebuilder {
   Rebuilder(LocalTree& objects, Index& index)
       : objects_(objects), index_(index) {}
 
-  Status AddCommit(const ChainLink& link) {
+  Status Add(const ChainLink& link) {
     // The hash first: nothing of a bad object may reach the index.
     TREFOIL_TRY(VerifyObjectHash(objects_, link.key, link.size_bytes));
     CommitInfo info;
@@ -134,21 +225,47 @@ class Rebuilder {
           return OkStatus();
         },
         [&](const DeltaEntry& entry) { return AddEntry(link, entry); }));
-    const CommitRecord record{
-        info.generation, link.parsed.name, link.size_bytes, info.time_nanos,
-        info.cut,        info.epoch,       info.pack_no};
+    TREFOIL_TRY(link.parsed.kind == ObjectKind::kCheckpoint
+                    ? RegisterCheckpoint(link, info)
+                    : RegisterCommit(link, info));
+    cut_ = info.cut;
+    return FlushBatch();
+  }
+
+ private:
+  void Register(const CommitInfo& info, const Hash256& name,
+                uint64_t size_bytes) {
+    const CommitRecord record{info.generation, name,     size_bytes,
+                              info.time_nanos, info.cut, info.epoch,
+                              info.pack_no};
     batch_.Put(Family::kLocal, LocalCommitKey(info.seq), record.Encode());
+  }
+
+  Status RegisterCommit(const ChainLink& link, const CommitInfo& info) {
+    Register(info, link.parsed.name, link.size_bytes);
     const PackRecord own{ObjectKind::kCommit, link.parsed.name, link.size_bytes,
                          info.generation, info.seq.value};
     batch_.Put(Family::kLive, PackNoKey(info.pack_no), own.Encode());
     // The commit's own number is the highest that was used when it was made.
     batch_.Put(Family::kLive, CounterKey(kPackCounter),
                EncodeNumber(info.pack_no.value + 1));
-    cut_ = info.cut;
-    return FlushBatch();
+    return OkStatus();
   }
 
- private:
+  // A checkpoint has all records already, but those of this machine: the
+  // commit that it equals is known by name, and need not be there.
+  Status RegisterCheckpoint(const ChainLink& link, const CommitInfo& info) {
+    TREFOIL_ASSIGN(const ObjectHeader header,
+                   ReadObjectHeader(objects_, link.key));
+    const auto commit =
+        objects_.Head(CommitKey(info.generation, info.seq, header.previous));
+    if (!commit.ok() && !commit.status().Is(StatusCode::kNotFound)) {
+      return commit.status();
+    }
+    Register(info, header.previous, commit.ok() ? commit->size_bytes : 0);
+    return OkStatus();
+  }
+
   Status AddEntry(const ChainLink& link, const DeltaEntry& entry) {
     if (Status bad = CheckEntry(entry.family, entry.key, entry.value);
         !bad.ok()) {
@@ -186,14 +303,18 @@ Status RebuildIndex(World world, LocalTree& objects,
                    "there is no commit to rebuild the index from; recover "
                    "from another copy");
   }
-  LogInfo("volume", "rebuilding the index from {} commits", chain.size());
+  LogInfo("volume", "rebuilding the index from {}{} commits",
+          chain.front().parsed.kind == ObjectKind::kCheckpoint
+              ? "a checkpoint as the first of "
+              : "",
+          chain.size());
   const std::string building = index_path + ".new";
   TREFOIL_TRY(world.env.RemoveTree(building));
   {
     TREFOIL_ASSIGN(auto index, Index::Open(world.env, building, {}));
     Rebuilder rebuilder(objects, *index);
     for (const ChainLink& link : chain) {
-      TREFOIL_TRY(rebuilder.AddCommit(link));
+      TREFOIL_TRY(rebuilder.Add(link));
     }
     TREFOIL_TRY(index->Flush());
   }

@@ -3,7 +3,9 @@
 // the index is gone, and what recovery ends with.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fs/object/local_tree.h"
@@ -12,18 +14,27 @@
 
 namespace trefoil {
 
-// One commit of a chain, by its key.
+// One commit or checkpoint of a chain, by its key.
 struct ChainLink {
   std::string key;
   ParsedKey parsed;
   uint64_t size_bytes = 0;
 };
 
-// The chain of commits in `store`, oldest first: from the newest commit of the
-// highest generation back to the first by the hashes in the headers. Commits
-// of other branches are left out. kCorruption names a missing link; empty when
-// there is no commit at all.
+// What a tree is rebuilt from in `store`, oldest first: from the newest commit
+// of the highest generation back, by the hashes in the headers, to the newest
+// checkpoint on the way, which comes first then, or to the first commit. Where
+// the newest checkpoint is newer than every commit it stands alone. Commits of
+// other branches are left out. kCorruption names a missing link; empty when
+// there is neither commit nor checkpoint.
 Result<std::vector<ChainLink>> FindChain(ObjectStore& store);
+
+// Calls `visit` for each object that holds blocks of the state that a
+// checkpoint stands for. Reads and verifies the whole checkpoint; nothing seen
+// may be used unless OK is returned.
+Status VisitCheckpointObjects(
+    ObjectStore& store, std::string_view checkpoint_key,
+    const std::function<Status(const ObjectInfo&)>& visit);
 
 // Checks that a delta entry is well-formed: table, key shape, value. Entries
 // come from a medium.

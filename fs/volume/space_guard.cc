@@ -8,6 +8,7 @@ namespace trefoil {
 namespace {
 
 constexpr int64_t kLookEveryNanos = 250'000'000;
+constexpr int64_t kShortAfterRefusalNanos = 30'000'000'000;
 // The reserve: two packs, an index flush, a commit and journal records, on a
 // disk of ordinary size; at most a sixteenth of a small one.
 constexpr uint64_t kReserveBytes = 256ULL << 20;
@@ -43,7 +44,16 @@ Status SpaceGuard::Take(uint64_t bytes, uint64_t dirty_bytes) {
   const uint64_t needed = granted + dirty_bytes + reserve_bytes();
   if (needed <= available_bytes_.load()) return OkStatus();
   granted_bytes_ -= std::min(bytes, granted_bytes_.load());
+  refused_nanos_ = clock_.MonotonicNanos();
   return Status::Posix(ENOSPC);
+}
+
+bool SpaceGuard::IsShort() {
+  Refresh();
+  const int64_t refused = refused_nanos_;
+  return (refused != 0 &&
+          clock_.MonotonicNanos() - refused < kShortAfterRefusalNanos) ||
+         available_bytes_ < 2 * reserve_bytes();
 }
 
 SpaceInfo SpaceGuard::Space() {

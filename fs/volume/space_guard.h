@@ -23,6 +23,9 @@ class SpaceGuard {
   // kOk or ENOSPC for a write of `bytes`, with `dirty_bytes` in the journal
   // only. What it grants counts until the next look at the disk.
   Status Take(uint64_t bytes, uint64_t dirty_bytes);
+  // A write was refused lately, or little more than the reserve is left:
+  // garbage is worth collecting at once.
+  bool IsShort();
   // The disk's figures; the last known ones after an error.
   SpaceInfo Space();
   // Bytes kept back from writers.
@@ -38,6 +41,7 @@ class SpaceGuard {
   std::atomic<uint64_t> total_bytes_{0};
   std::atomic<uint64_t> available_bytes_{0};
   std::atomic<uint64_t> granted_bytes_{0};  // since the last look
+  std::atomic<int64_t> refused_nanos_{0};   // when a write was last refused
 };
 
 }  // namespace trefoil

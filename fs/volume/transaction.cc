@@ -153,8 +153,30 @@ Status Transaction::Count(BlockNo block, int64_t delta) {
             "index: block " + std::to_string(block.value) +
                 " is named by more extents than its count says; run fsck"};
   }
+  if (count == 0 && delta > 0) {
+    const std::string dead = DeadKey(block);
+    TREFOIL_ASSIGN(const auto was_dead, Get(Family::kLive, dead));
+    if (was_dead) Delete(Family::kLive, dead);
+  }
   count += static_cast<uint64_t>(delta);
+  if (count == 0) {
+    Delete(Family::kLive, key);
+    return Bury(block);
+  }
   Put(Family::kLive, key, EncodeNumber(count));
+  return OkStatus();
+}
+
+Status Transaction::Bury(BlockNo block) {
+  TREFOIL_ASSIGN(const auto bytes, Get(Family::kLive, BlockKey(block)));
+  if (!bytes) {
+    return {StatusCode::kCorruption, "index: block " +
+                                         std::to_string(block.value) +
+                                         " is counted but not there; run fsck"};
+  }
+  TREFOIL_ASSIGN(const BlockRecord record, BlockRecord::Decode(*bytes));
+  const DeadRecord dead{record.pack, record.location.stored_bytes};
+  Put(Family::kLive, DeadKey(block), dead.Encode());
   return OkStatus();
 }
 
@@ -261,8 +283,10 @@ Status AddDerived(IndexBatch* batch) {
       continue;
     }
     TREFOIL_ASSIGN(const BlockRecord block, BlockRecord::Decode(*change.value));
+    const BlockNo number(NumberInKey(change.key));
     derived.Put(Family::kLocal, BlockIdKey(block.id),
-                EncodeNumber(NumberInKey(change.key)));
+                EncodeNumber(number.value));
+    derived.Put(Family::kLocal, MemberKey(block.pack, number), EncodeNumber(0));
   }
   for (const IndexChange& change : derived.changes()) {
     batch->Put(change.family, change.key, *change.value);

@@ -89,8 +89,11 @@ class Transaction {
   // Typed access; kCorruption of a record is passed on.
   Result<std::optional<InodeRecord>> GetInode(InodeId inode);
   Status PutInode(InodeId inode, InodeRecord record);  // sets the birth
-  // Adds `delta` to the count of extents that name `block`.
+  // Adds `delta` to the count of extents that name `block`; one that is left
+  // without any is dead, one that is named again is not.
   Status Count(BlockNo block, int64_t delta);
+  // Makes `block`, which no extent names, a dead one.
+  Status Bury(BlockNo block);
 
   [[nodiscard]] const std::vector<Effect>& effects() const { return effects_; }
   [[nodiscard]] bool empty() const {
@@ -125,7 +128,8 @@ Result<DecodedTransaction> DecodeTransaction(std::string_view meta);
 void ApplyEffect(const Effect& effect, const JournalPosition& data,
                  DirtyMap::Stripe& stripe) REQUIRES(stripe.mu);
 
-// Adds what the local family derives from the batch's other changes: block ids.
+// Adds what the local family derives from the batch's other changes: block ids
+// and the members of packs.
 // kCorruption when a block record is malformed.
 Status AddDerived(IndexBatch* batch);
 

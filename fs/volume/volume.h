@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -177,8 +178,22 @@ class Volume {
   // The newest commit; seq 0 when there is none yet.
   [[nodiscard]] virtual CommitRef head() const = 0;
   // The local commit that follows `after` in the chain; kNotFound when it is
-  // the newest, kCorruption when the chain has a gap there.
+  // the newest, kTrimmed when a checkpoint stands for it, kCorruption when the
+  // chain has a gap there.
   virtual Result<CommitRef> NextCommit(CommitSeq after) = 0;
+  // Waits until a checkpoint of the present head, or of a newer commit, is in
+  // the local tree; the commit that it equals. Writes one where there is none.
+  virtual Result<CommitRef> Checkpoint() = 0;
+  // The newest checkpoint of the local tree; nothing when there is none.
+  virtual Result<std::optional<ObjectInfo>> NewestCheckpoint() = 0;
+  // Every target holds all commits up to `through`: local ones may go when a
+  // checkpoint stands for them. (No target at all: the highest number.)
+  virtual void ReleaseCommits(CommitSeq through) = 0;
+  // Calls `visit` for all objects that hold blocks of the head's state, and for
+  // some that hold blocks of newer states or were retired lately; returns the
+  // head that this is right for. `visit` must not call the volume.
+  virtual Result<CommitRef> VisitHeadObjects(
+      const std::function<Status(const ObjectInfo&)>& visit) = 0;
   // Waits until head().seq > `after` or `timeout_nanos` passed or the volume
   // closes; returns whether there is something new.
   virtual bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) = 0;

@@ -71,13 +71,19 @@ Result<CommitRef> VolumeImpl::NextCommit(CommitSeq after) {
   const CommitSeq seq = after.Next();
   TREFOIL_ASSIGN(const auto bytes,
                  core_->index->Get(Family::kLocal, LocalCommitKey(seq)));
+  const std::string what = "commit " + std::to_string(seq.value);
   if (!bytes) {
-    const bool is_newest = after >= committer_.head().seq;
-    return Status(
-        is_newest ? StatusCode::kNotFound : StatusCode::kCorruption,
-        "commit " + std::to_string(seq.value) + " is not on the primary");
+    if (after >= committer_.head().seq) {
+      return Status(StatusCode::kNotFound, what + " is not made yet");
+    }
+    return Status(committer_.HasCheckpointFor(seq) ? StatusCode::kTrimmed
+                                                   : StatusCode::kCorruption,
+                  what + " is not on the primary");
   }
   TREFOIL_ASSIGN(const CommitRecord record, CommitRecord::Decode(*bytes));
+  if (record.size_bytes == 0) {
+    return Status(StatusCode::kTrimmed, what + " is known by name only");
+  }
   CommitRef ref;
   ref.seq = seq;
   ref.generation = record.generation;
@@ -86,6 +92,22 @@ Result<CommitRef> VolumeImpl::NextCommit(CommitSeq after) {
   ref.time_nanos = record.time_nanos;
   ref.cut = record.cut;
   return ref;
+}
+
+Result<CommitRef> VolumeImpl::Checkpoint() { return committer_.Checkpoint(); }
+
+Result<std::optional<ObjectInfo>> VolumeImpl::NewestCheckpoint() {
+  TREFOIL_ASSIGN(const auto found, FindNewestCheckpoint(*core_->objects));
+  return found ? std::optional(found->info) : std::nullopt;
+}
+
+void VolumeImpl::ReleaseCommits(CommitSeq through) {
+  committer_.ReleaseCommits(through);
+}
+
+Result<CommitRef> VolumeImpl::VisitHeadObjects(
+    const std::function<Status(const ObjectInfo&)>& visit) {
+  return committer_.VisitHeadObjects(visit);
 }
 
 bool VolumeImpl::WaitForCommit(CommitSeq after, int64_t timeout_nanos) {

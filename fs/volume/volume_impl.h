@@ -82,6 +82,11 @@ class VolumeImpl final : public Volume {
   Result<CommitRef> Commit() override;
   [[nodiscard]] CommitRef head() const override;
   Result<CommitRef> NextCommit(CommitSeq after) override;
+  Result<CommitRef> Checkpoint() override;
+  Result<std::optional<ObjectInfo>> NewestCheckpoint() override;
+  void ReleaseCommits(CommitSeq through) override;
+  Result<CommitRef> VisitHeadObjects(
+      const std::function<Status(const ObjectInfo&)>& visit) override;
   bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) override;
   void WakeWaiters() override;
   LocalTree& objects() override { return *core_->objects; }

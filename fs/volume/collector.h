@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The collector: garbage collection of the local tree. A block is dead when no
+// extent names it (its key 'Z'); a pack whose blocks are mostly dead is
+// emptied by moving the rest into a new pack, and retired: its records leave
+// the index, and its file goes once a commit says so. Commits that a
+// checkpoint stands for are emptied and retired in the same way, since small
+// ones carry blocks.
+//
+// Keeps O5: a retired pack leaves the table of known blocks in the transaction
+// that retires it, so nothing refers to it again; the file goes only when no
+// state from which the volume could be opened needs it, and after a grace for
+// whoever is just reading it. Nothing waits for a target (O8).
+// Thread rule: used under the committer's round lock, except as said.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "fs/volume/core.h"
+#include "fs/volume/destager.h"
+
+namespace trefoil {
+
+class Collector {
+ public:
+  Collector(VolumeCore& core, ObjectNumbers& numbers)
+      : core_(core), numbers_(numbers) {}
+
+  // What a pass may let go.
+  struct Policy {
+    CommitSeq head;
+    CommitSeq checkpoint;  // the newest one; 0: none
+    CommitSeq released;    // every target holds the commits up to it
+    // Space is short: collect what is worth less, wait for nobody.
+    bool urgent = false;
+  };
+
+  // One pass; moves a bounded number of bytes.
+  Status Run(const Policy& policy);
+  // Whether there may be something to do for Run. Any thread.
+  [[nodiscard]] bool has_work() const { return has_work_; }
+  // Blocks may have died, or a commit was made. Any thread.
+  void NoteWork() { has_work_ = true; }
+
+ private:
+  struct Victim {
+    PackNo number;
+    PackRecord record;
+    uint64_t dead_bytes = 0;
+  };
+  // A block on its way to a new pack.
+  struct MovingBlock {
+    BlockNo number;
+    PackNo from;
+    Hash256 id;
+    bool dead = false;  // but a dirty range takes bytes from it
+    std::string raw;
+  };
+
+  Status FindRetired();
+  Status RemoveStrayPacks();
+  Status RemoveRetiredFiles(const Policy& policy);
+  Status ForgetRetired(PackNo number, const PackRecord& record);
+  [[nodiscard]] bool IsInNextCommit(PackNo number);
+
+  Result<std::vector<Victim>> FindVictims(const Policy& policy);
+  // Commits that hold blocks, or are there for the chain's sake only.
+  Status AddCommits(const Policy& policy, std::vector<Victim>* victims);
+  // Moves what is alive in the pack aside; false when that is too much for
+  // this pass or can't be read.
+  Result<bool> Empty(const Victim& victim);
+  Status FlushMoving();
+  Status PutMoved(PackNo pack, const PackRecord& record,
+                  const std::vector<FrameLocation>& locations, size_t first,
+                  size_t end);
+  Status Retire(const Victim& victim);
+  // Members of the pack that are still its own, with their records.
+  Result<std::vector<std::pair<BlockNo, BlockRecord>>> BlocksOf(PackNo pack);
+
+  VolumeCore& core_;
+  ObjectNumbers& numbers_;
+  std::atomic<bool> has_work_{true};
+
+  bool started_ = false;
+  // Retired packs whose files are still there, and since when (monotonic; 0:
+  // since an earlier opening).
+  std::map<PackNo, int64_t> retired_;
+
+  // Of one pass.
+  std::unordered_set<BlockNo> referenced_;  // by dirty ranges
+  std::vector<MovingBlock> moving_;
+  uint64_t moving_bytes_ = 0;
+  uint64_t budget_bytes_ = 0;
+};
+
+}  // namespace trefoil
