@@ -95,6 +95,9 @@ class Env {
   // kBusy when another process or another holder has it.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
   virtual Result<SpaceInfo> Space(const std::string& path) = 0;
+  // Work on these files is done by the threads that ask for it, and nobody
+  // starts threads of its own: a simulation, where one seed is one run.
+  [[nodiscard]] virtual bool single_threaded() const { return false; }
 
   // Conveniences over the above.
   bool Exists(const std::string& path);

@@ -41,6 +41,9 @@ class OverlayEnv final : public Env {
   Status SyncDir(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
   Result<SpaceInfo> Space(const std::string& path) override;
+  [[nodiscard]] bool single_threaded() const override {
+    return base_.single_threaded();
+  }
 
  private:
   class Content;
