@@ -27,8 +27,9 @@ class FetchRun {
         std::min<size_t>(items_.size(), static_cast<size_t>(options_.parallel));
     {
       const MutexLock lock(mu_);
-      working_ = count;
+      working_ = options_.parallel == 0 ? 1 : count;
     }
+    if (options_.parallel == 0) Work();
     std::vector<std::thread> threads;
     for (size_t i = 0; i < count; ++i) {
       threads.emplace_back([this] { Work(); });

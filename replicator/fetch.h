@@ -22,7 +22,7 @@ struct FetchItem {
 };
 
 struct FetchOptions {
-  int parallel = 8;
+  int parallel = 8;  // 0: in the calling thread
   // Tries per object; the store has retries of its own for requests.
   int attempts = 3;
   int64_t pause_nanos = 500'000'000;  // before another try

@@ -65,11 +65,14 @@ std::string Lagging(const TargetStatus& target) {
 
 }  // namespace
 
+std::unique_ptr<CommitSource> SourceOf(Volume& volume) {
+  return std::make_unique<VolumeSource>(volume);
+}
+
 Result<std::unique_ptr<Replicator>> Replicator::Create(
     World world, Volume& volume, const VolumeConfig& config,
     const ReplicatorOptions& options) {
-  auto replicator = std::make_unique<ReplicatorImpl>(
-      world, std::make_unique<VolumeSource>(volume));
+  auto replicator = std::make_unique<ReplicatorImpl>(world, SourceOf(volume));
   for (const TargetSettings& target : config.targets) {
     if (config.detached) {
       TargetStatus status = LastKnown(world.env, volume.path(), target);

@@ -15,6 +15,9 @@
 
 namespace trefoil {
 
+// `volume` as shippers see it; borrowed.
+std::unique_ptr<CommitSource> SourceOf(Volume& volume);
+
 class ReplicatorImpl final : public Replicator {
  public:
   // Without a source of its own (`source` null) every target is detached.

@@ -66,26 +66,33 @@ void Shipper::Wake() {
 
 void Shipper::Run() {
   LowerThreadPriority();
-  int failures = 0;
   while (!stopping()) {
-    progressed_ = false;
-    const Status ended = Session();
-    EndSession();
-    if (stopping()) break;
-    NoteError(ended);
-    SaveStateIfDue();
-    // Fenced is for good (O9): only an explicit takeover ends it.
-    if (ended.Is(StatusCode::kFenced)) break;
-    if (ended.Is(StatusCode::kUnavailable) && options_.removable) {
-      audited_ = false;
-    }
-    failures = progressed_ ? 1 : failures + 1;
-    BackOff(failures);
+    Status ended = BeginSession();
+    if (ended.ok()) ended = Ship();
+    if (!EndSession(ended)) break;
+    BackOff();
   }
   SaveStateIfDue();
 }
 
-Status Shipper::Session() {
+bool Shipper::Step() {
+  if (stopping() || fenced_ || (!in_session_ && !BackedOff())) return false;
+  bool idle = false;
+  Status ended;
+  if (!in_session_) {
+    ended = BeginSession();
+  } else {
+    const auto step = ShipStep();
+    ended = step.status();
+    idle = step.ok() && *step;
+  }
+  if (!ended.ok()) EndSession(ended);
+  return !idle;
+}
+
+Status Shipper::BeginSession() {
+  progressed_ = false;
+  in_session_ = true;
   TREFOIL_TRY(Connect());
   pool_ = std::make_unique<UploadPool>(
       options_.uploads,
@@ -95,10 +102,10 @@ Status Shipper::Session() {
       [this] { Wake(); });
   backlog_.RestartPacks();
   SetState("catching up");
-  return Ship();
+  return OkStatus();
 }
 
-void Shipper::EndSession() {
+bool Shipper::EndSession(const Status& ended) {
   if (pool_) {
     pool_->DropQueued();
     pool_->WaitIdle();
@@ -107,40 +114,67 @@ void Shipper::EndSession() {
     pool_.reset();
   }
   store_.reset();
+  in_session_ = false;
+  if (stopping()) return false;
+  NoteError(ended);
+  SaveStateIfDue();
+  // Fenced is for good (O9): only an explicit takeover ends it.
+  fenced_ = ended.Is(StatusCode::kFenced);
+  if (ended.Is(StatusCode::kUnavailable) && options_.removable) {
+    audited_ = false;
+  }
+  failures_ = progressed_ ? 1 : failures_ + 1;
+  const int doublings = std::clamp(failures_ - 1, 0, kMaxDoublings);
+  const int64_t most = std::min(options_.backoff_max_nanos,
+                                options_.backoff_min_nanos << doublings);
+  // Half of it is jitter, so that many volumes don't come back as one.
+  const int64_t wait =
+      most / 2 + static_cast<int64_t>(world_.random.Next64() %
+                                      static_cast<uint64_t>(most / 2 + 1));
+  not_before_nanos_ = world_.clock.MonotonicNanos() + wait;
+  return !fenced_;
 }
 
 Status Shipper::Ship() {
-  while (!stopping()) TREFOIL_TRY(ShipStep());
+  while (!stopping()) {
+    uint64_t seen_events = 0;
+    {
+      const MutexLock lock(mu_);
+      seen_events = events_;
+    }
+    TREFOIL_ASSIGN(const bool idle, ShipStep());
+    if (idle) WaitForEvent(seen_events, kTickNanos);
+  }
   return OkStatus();
 }
 
-Status Shipper::ShipStep() {
-  uint64_t seen_events = 0;
+Result<bool> Shipper::ShipStep() {
   {
     const MutexLock lock(mu_);
-    seen_events = events_;
     nudged_ = false;
   }
   TREFOIL_TRY(RecheckIfDue());
   TREFOIL_TRY(backlog_.Scan(kScanCommits));
-  TREFOIL_TRY(CollectUploads());
   Dispatch();
+  TREFOIL_TRY(CollectUploads());
   PublishBacklog();
   SaveStateIfDue();
-  if (backlog_.FrontReady()) return ShipFront();
-  if (backlog_.front() == nullptr && backlog_.scanned_all()) {
+  if (backlog_.FrontReady()) {
+    TREFOIL_TRY(ShipFront());
+    return false;
+  }
+  if (!backlog_.scanned_all()) return false;
+  if (backlog_.front() == nullptr) {
     TREFOIL_TRY(ShipSideObjects());
     NoteSuccess();
     SetState("up to date");
-  } else if (!backlog_.scanned_all()) {
-    return OkStatus();
   }
-  WaitForEvent(seen_events, kTickNanos);
-  return OkStatus();
+  return true;
 }
 
 void Shipper::Dispatch() {
-  const size_t limit = static_cast<size_t>(options_.uploads) * kQueuedPerUpload;
+  const size_t limit =
+      static_cast<size_t>(std::max(options_.uploads, 1)) * kQueuedPerUpload;
   while (pool_->pending() < limit) {
     const auto pack = backlog_.NextPack();
     if (!pack) return;
@@ -201,29 +235,28 @@ Status Shipper::RecheckIfDue() {
   return Status(StatusCode::kUnavailable, owner.message());
 }
 
-void Shipper::BackOff(int failures) {
-  const int doublings = std::clamp(failures - 1, 0, kMaxDoublings);
-  const int64_t most = std::min(options_.backoff_max_nanos,
-                                options_.backoff_min_nanos << doublings);
-  // Half of it is jitter, so that many volumes don't come back as one.
-  const int64_t wait =
-      most / 2 + static_cast<int64_t>(world_.random.Next64() %
-                                      static_cast<uint64_t>(most / 2 + 1));
-  const int64_t until = world_.clock.MonotonicNanos() + wait;
+bool Shipper::BackedOff() {
+  {
+    const MutexLock lock(mu_);
+    if (std::exchange(nudged_, false)) return true;
+  }
+  // What waits is counted while the target is away, too.
+  static_cast<void>(backlog_.Scan(kScanCommits));
+  PublishBacklog();
+  SaveStateIfDue();
+  return world_.clock.MonotonicNanos() >= not_before_nanos_;
+}
+
+void Shipper::BackOff() {
   while (!stopping()) {
     uint64_t seen_events = 0;
     {
       const MutexLock lock(mu_);
-      if (std::exchange(nudged_, false)) return;
       seen_events = events_;
     }
-    // What waits is counted while the target is away, too.
-    static_cast<void>(backlog_.Scan(kScanCommits));
-    PublishBacklog();
-    SaveStateIfDue();
-    const int64_t left = until - world_.clock.MonotonicNanos();
-    if (left <= 0) return;
-    WaitForEvent(seen_events, std::min(left, kTickNanos));
+    if (BackedOff()) return;
+    const int64_t left = not_before_nanos_ - world_.clock.MonotonicNanos();
+    WaitForEvent(seen_events, std::clamp<int64_t>(left, 0, kTickNanos));
   }
 }
 

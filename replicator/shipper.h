@@ -7,7 +7,8 @@
 // Keeps O3 (a commit is put only when all its packs were confirmed, and the
 // watermark moves only when the commit was), O8 (errors go to the status), O9
 // (ships only while its claim stands).
-// Thread rule: Start, RequestStop and Join by one thread; the rest by any.
+// Thread rule: Start, RequestStop and Join by one thread; the rest by any. Step
+// instead of Start, by one thread, where the caller lends its own.
 #pragma once
 
 #include <functional>
@@ -44,7 +45,7 @@ struct ShipperOptions {
   // A medium that can be unplugged: when it is back it may be another one.
   bool removable = false;
 
-  int uploads = 4;  // packs at a time
+  int uploads = 4;  // packs at a time; 0: one, by the shipper's own thread
   int64_t backoff_min_nanos = 500'000'000;
   int64_t backoff_max_nanos = 30'000'000'000;
   // How often the claim (and with it the target) is looked at.
@@ -67,6 +68,10 @@ class Shipper {
   void Start();
   void RequestStop();
   void Join();
+  // Does a little: begins the session that is due, or goes on with it. False
+  // when there is nothing to do until there is a new commit or the backoff has
+  // passed.
+  bool Step();
 
   // Tries again now if it backs off.
   void Nudge();
@@ -78,17 +83,21 @@ class Shipper {
  private:
   // --- The thread: shipper.cc -------------------------------------------
   void Run();
-  Status Session();
+  Status BeginSession();
   Status Ship();
-  Status ShipStep();
+  // Whether there is nothing to do until something happens.
+  Result<bool> ShipStep();
   void Dispatch();
   Status CollectUploads();
   Status ShipFront();
   Status ShipSideObjects();
   Status RecheckIfDue();
-  void BackOff(int failures);
+  void BackOff();
+  // Whether a session may begin.
+  bool BackedOff();
   void WaitForEvent(uint64_t seen_events, int64_t nanos);
-  void EndSession();
+  // After `ended`, plans the next session; false when there is none.
+  bool EndSession(const Status& ended);
 
   // --- Beginning of a session: session.cc --------------------------------
   Status Connect();
@@ -129,7 +138,11 @@ class Shipper {
   // The audit's answer still holds, unless the target was away.
   bool audited_ = false;
   bool progressed_ = false;
-  CommitSeq checkpoints_seen_;  // watermark when they were last looked at
+  bool in_session_ = false;
+  bool fenced_ = false;
+  int failures_ = 0;              // sessions in a row without progress
+  int64_t not_before_nanos_ = 0;  // when the next session may begin
+  CommitSeq checkpoints_seen_;    // watermark when they were last looked at
   int64_t checked_nanos_ = 0;
   int64_t saved_nanos_ = 0;
 

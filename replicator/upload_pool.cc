@@ -44,6 +44,7 @@ void UploadPool::Submit(const PackRef& pack) {
     queue_.push_back(pack);
   }
   changed_.SignalAll();
+  if (threads_.empty()) RunNext();
 }
 
 std::vector<UploadPool::Done> UploadPool::TakeDone() {
@@ -69,24 +70,32 @@ void UploadPool::WaitIdle() {
 void UploadPool::Work() {
   LowerThreadPriority();
   while (true) {
-    PackRef pack;
     {
       const MutexLock lock(mu_);
       while (queue_.empty() && !stopping_) changed_.Wait(mu_);
       if (stopping_) return;
-      pack = queue_.front();
-      queue_.pop_front();
-      ++running_;
     }
-    Status status = upload_(pack);
-    {
-      const MutexLock lock(mu_);
-      --running_;
-      done_.push_back({pack, std::move(status)});
-    }
-    changed_.SignalAll();
-    on_done_();
+    RunNext();
   }
+}
+
+void UploadPool::RunNext() {
+  PackRef pack;
+  {
+    const MutexLock lock(mu_);
+    if (queue_.empty()) return;  // another thread was faster
+    pack = queue_.front();
+    queue_.pop_front();
+    ++running_;
+  }
+  Status status = upload_(pack);
+  {
+    const MutexLock lock(mu_);
+    --running_;
+    done_.push_back({pack, std::move(status)});
+  }
+  changed_.SignalAll();
+  on_done_();
 }
 
 }  // namespace trefoil

@@ -27,6 +27,7 @@ class UploadPool {
   using Upload = std::function<Status(const PackRef&)>;
 
   // `upload` runs in the pool's threads; `on_done` after each, without a lock.
+  // Without threads Submit does the upload.
   UploadPool(int threads, Upload upload, std::function<void()> on_done);
   // Drops what is queued and waits for what runs.
   ~UploadPool();
@@ -44,6 +45,8 @@ class UploadPool {
 
  private:
   void Work();
+  // Uploads what is first in the queue, if anything is.
+  void RunNext();
 
   const Upload upload_;
   const std::function<void()> on_done_;

@@ -7,6 +7,8 @@
 // hook runs, so that the journal is durable up to everything that the
 // manifest can make visible. RocksDB's own WAL is off; a batch carries the LSN
 // that it stands for, and families flush atomically.
+// Over an Env that is single_threaded() there is no background work: what
+// RocksDB would do there is done by Flush, and by nobody else.
 // Thread rule: Apply by one thread at a time, in LSN order; the rest by any.
 // Views and cursors are destroyed before the index.
 // Keys are not empty; a key that is answers nothing and can't be put.

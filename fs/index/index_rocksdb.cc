@@ -131,6 +131,8 @@ class RocksIndex final : public Index {
     rocksdb::DB* const db = database_.db.get();
     rocksdb::CancelAllBackgroundWork(db, false);
     full_disk_->Stop();
+    // What still waits notices that the database closes.
+    if (database_.inline_env != nullptr) database_.inline_env->RunJobs(kAll);
     rocksdb::CancelAllBackgroundWork(db, true);
     for (rocksdb::ColumnFamilyHandle* family : database_.families) {
       // An error here could only mean a handle that is not the database's.
@@ -180,8 +182,14 @@ class RocksIndex final : public Index {
   Status FillBatch(const IndexBatch& batch, Mark mark);
   Status WriteBatch();
   Status CheckBackground();
+  // Lets background work go on for a little.
+  Status WaitForWork();
   [[nodiscard]] Result<Mark> ReadMark(rocksdb::ReadTier tier) const;
   Status RefreshFlushed();
+
+  static constexpr size_t kAll = ~size_t{0};
+  // What a Flush does beyond flushing: compactions that are due.
+  static constexpr size_t kJobsPerFlush = 16;
 
   const uint64_t write_buffer_bytes_;
   const SharedMemory memory_;
@@ -241,7 +249,8 @@ Status RocksIndex::Start() {
     const Status status = RefreshFlushed();
     if (!status.ok()) LogWarning("index", "{}", status.ToString());
   });
-  full_disk_->Start();
+  // Nobody could make room while the only thread waits for it.
+  if (database_.inline_env == nullptr) full_disk_->Start();
   return OkStatus();
 }
 
@@ -293,9 +302,19 @@ Status RocksIndex::CheckBackground() {
 Status RocksIndex::WaitForRoom() {
   while (memory_.write_buffers->memory_usage() > write_buffer_bytes_) {
     TREFOIL_TRY(CheckBackground());
-    listener_->WaitForReport();
+    TREFOIL_TRY(WaitForWork());
   }
   return OkStatus();
+}
+
+Status RocksIndex::WaitForWork() {
+  if (database_.inline_env == nullptr) {
+    listener_->WaitForReport();
+    return OkStatus();
+  }
+  if (database_.inline_env->RunJobs(1) > 0) return OkStatus();
+  return {StatusCode::kIoError,
+          "index " + database_.dir + ": a flush was not begun"};
 }
 
 Status RocksIndex::Flush() {
@@ -307,6 +326,9 @@ Status RocksIndex::Flush() {
   for (;;) {
     TREFOIL_TRY(RefreshFlushed());
     if (flushed_batch_.load(std::memory_order_acquire) >= target) {
+      if (database_.inline_env != nullptr) {
+        database_.inline_env->RunJobs(kJobsPerFlush);
+      }
       return OkStatus();
     }
     TREFOIL_TRY(CheckBackground());
@@ -319,7 +341,7 @@ Status RocksIndex::Flush() {
       }
       started = status.ok();
     }
-    listener_->WaitForReport();
+    TREFOIL_TRY(WaitForWork());
   }
 }
 
@@ -358,8 +380,14 @@ Result<Database> OpenDatabase(Env& env, const std::string& dir,
                               const std::shared_ptr<Listener>& listener) {
   Database database;
   database.dir = dir;
-  database.env = rocksdb::NewCompositeEnv(
-      NewEnvFileSystem(env, full_disk, options.before_manifest));
+  const auto files = NewEnvFileSystem(env, full_disk, options.before_manifest);
+  if (env.single_threaded()) {
+    auto without_threads = std::make_unique<InlineEnv>(files);
+    database.inline_env = without_threads.get();
+    database.env = std::move(without_threads);
+  } else {
+    database.env = rocksdb::NewCompositeEnv(files);
+  }
   rocksdb::DBOptions db_options = MakeDbOptions(memory);
   db_options.env = database.env.get();
   db_options.listeners.push_back(listener);

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "fs/index/index.h"
+#include "fs/index/rocksdb_inline_env.h"
 
 namespace trefoil {
 
@@ -31,6 +32,7 @@ StatusCode CodeOf(const rocksdb::Status& status);
 struct Database {
   std::string dir;
   std::unique_ptr<rocksdb::Env> env;  // outlives db
+  InlineEnv* inline_env = nullptr;    // `env`, where there are no threads
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
 

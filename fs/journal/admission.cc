@@ -77,11 +77,24 @@ Status Admission::Admit(uint64_t bytes, bool urgent) {
     if (at_bound && urgent) {
       return {StatusCode::kNoSpace, "journal: its reserve is used up"};
     }
-    changed_cv_.Wait(mu_);
+    if (at_bound && pool_.single_threaded()) {
+      return {StatusCode::kNoSpace, "journal: full, and nobody else trims it"};
+    }
+    WaitForMore();
   }
   outstanding_ += bytes;
-  if (!urgent) WaitForPace(bytes);
+  if (!urgent && !pool_.single_threaded()) WaitForPace(bytes);
   return stopped_;
+}
+
+void Admission::WaitForMore() {
+  if (!pool_.single_threaded()) {
+    changed_cv_.Wait(mu_);
+    return;
+  }
+  mu_.Unlock();
+  pool_.PrepareHere();
+  mu_.Lock();
 }
 
 void Admission::WaitForPace(uint64_t bytes) {

@@ -47,6 +47,8 @@ class Admission {
   [[nodiscard]] bool Fits(uint64_t bytes, bool urgent) const REQUIRES(mu_);
   [[nodiscard]] uint64_t FillBound() const;
   void WaitForPace(uint64_t bytes) REQUIRES(mu_);
+  // Waits for what RequestMore asked for.
+  void WaitForMore() REQUIRES(mu_);
 
   Clock& clock_;
   SegmentPool& pool_;

@@ -81,6 +81,7 @@ Status SegmentPool::Recover(const std::vector<std::string>& names,
 }
 
 void SegmentPool::Start() {
+  if (single_threaded()) return;
   thread_ = std::thread([this] { RunThread(); });
 }
 
@@ -155,6 +156,7 @@ void SegmentPool::Lose() {
 
 void SegmentPool::QueueWriteback(std::shared_ptr<File> file, uint64_t offset,
                                  uint64_t length) {
+  if (single_threaded()) return;
   const MutexLock lock(mu_);
   if (writeback_.size() >= kMaxWritebacks) return;
   writeback_.push_back({std::move(file), offset, length});
@@ -189,6 +191,16 @@ void SegmentPool::RunThread() {
       PrepareOne();
     }
   }
+}
+
+void SegmentPool::PrepareHere() {
+  {
+    const MutexLock lock(mu_);
+    if (!MustPrepare()) return;
+    preparing_ = true;
+    ++total_;
+  }
+  PrepareOne();
 }
 
 void SegmentPool::PrepareOne() {

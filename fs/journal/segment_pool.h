@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Segment files that wait to be used: zero-filled once, or recycled. A thread
 // of its own prepares them ahead of the writers and starts writeback of what
-// they wrote, so that neither happens on a writer's time.
+// they wrote, so that neither happens on a writer's time. Over an Env for one
+// thread nothing runs ahead: whoever needs a segment makes it (PrepareHere).
 //
 // Files in the journal's directory: "new-K" while being filled, "spare-K" when
 // ready, and a segment's name once in use. Filling writes real zeros: blocks
@@ -63,6 +64,9 @@ class SegmentPool {
   // bound on files is reached and only Give can help; otherwise the error that
   // keeps files from being made (tried again a second later).
   Status RequestMore() EXCLUDES(mu_);
+  // There is no thread that prepares; PrepareHere does, after RequestMore.
+  [[nodiscard]] bool single_threaded() const { return env_.single_threaded(); }
+  void PrepareHere() EXCLUDES(mu_);
   // A ready segment, if there is one.
   std::optional<SpareSegment> Take() EXCLUDES(mu_);
   // A ready segment, made on the spot and beyond the bound if need be.
