@@ -301,7 +301,7 @@ Status SimDisk::WritePage(Inode& file, uint64_t page, uint64_t start,
   if (file.pages.size() <= page) file.pages.resize(page + 1);
   PageRef& slot = file.pages[page];
   if (slot == nullptr) {
-    if ((used_pages_ + 1) * kPageBytes > capacity_bytes_) {
+    if ((used_pages_ + taken_pages_ + 1) * kPageBytes > capacity_bytes_) {
       return Status::FromErrno(ENOSPC, "write " + file.path);
     }
     ++used_pages_;
@@ -415,7 +415,7 @@ void SimDisk::Flip(InodeNo inode, uint64_t offset, char bits) {
 SpaceInfo SimDisk::Space() const {
   SpaceInfo space;
   space.total_bytes = capacity_bytes_;
-  const uint64_t used = used_pages_ * kPageBytes;
+  const uint64_t used = (used_pages_ + taken_pages_) * kPageBytes;
   space.available_bytes = used < capacity_bytes_ ? capacity_bytes_ - used : 0;
   return space;
 }

@@ -80,6 +80,8 @@ class SimDisk {
   void CloseAll();
 
   void set_capacity(uint64_t bytes) { capacity_bytes_ = bytes; }
+  // Bytes that somebody else's files take.
+  void set_taken(uint64_t bytes) { taken_pages_ = bytes / kPageBytes; }
   [[nodiscard]] SpaceInfo Space() const;
 
  private:
@@ -149,6 +151,7 @@ class SimDisk {
 
   uint64_t capacity_bytes_;
   uint64_t used_pages_ = 0;
+  uint64_t taken_pages_ = 0;
   std::map<InodeNo, Inode> inodes_;
   InodeNo next_inode_ = 2;
   uint64_t next_operation_ = 1;

@@ -155,6 +155,13 @@ void SimEnv::SetCapacity(uint64_t bytes) {
   disk_.set_capacity(bytes);
 }
 
+void SimEnv::FillUpTo(uint64_t bytes) {
+  const MutexLock lock(mu_);
+  disk_.set_taken(0);
+  const uint64_t available = disk_.Space().available_bytes;
+  disk_.set_taken(available - std::min(available, bytes));
+}
+
 Status SimEnv::Flip(const std::string& path, uint64_t offset, char bits) {
   const MutexLock lock(mu_);
   TREFOIL_ASSIGN(const SimDisk::InodeNo inode, disk_.Find(path));
@@ -174,9 +181,10 @@ uint64_t SimEnv::changes() const {
   return changes_;
 }
 
-void SimEnv::StartTrace(bool lines) {
+void SimEnv::StartTrace(bool lines, std::string without_data) {
   const MutexLock lock(mu_);
   tracing_ = true;
+  without_data_ = std::move(without_data);
   keeping_lines_ = lines;
 }
 
@@ -192,6 +200,10 @@ std::vector<std::string> SimEnv::trace() const {
 
 void SimEnv::Note(const SimOperation& operation, std::string_view data) {
   if (!tracing_) return;
+  if (!without_data_.empty() &&
+      operation.path.find(without_data_) != std::string::npos) {
+    data = {};
+  }
   std::string line = fmt::format(
       "{} {} {} {} {:016x}", SimOpName(operation.op), operation.path,
       operation.offset, operation.length, data.empty() ? 0 : Xxh3(data));

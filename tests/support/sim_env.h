@@ -117,6 +117,8 @@ class SimEnv final : public Env {
   // Operations struck since construction.
   [[nodiscard]] uint64_t struck() const;
   void SetCapacity(uint64_t bytes);
+  // Somebody else's files fill the disk up to where `bytes` are left.
+  void FillUpTo(uint64_t bytes);
   // Bit rot: turns `bits` of a byte over, for good.
   Status Flip(const std::string& path, uint64_t offset, char bits = 1);
 
@@ -125,8 +127,9 @@ class SimEnv final : public Env {
   // Operations that changed something, failed ones included.
   [[nodiscard]] uint64_t changes() const;
   // From now on a hash of all operations is kept, and with `lines` the
-  // operations themselves.
-  void StartTrace(bool lines);
+  // operations themselves. Of files whose path contains `without_data` the
+  // data are left out: RocksDB's name a session that is different each time.
+  void StartTrace(bool lines, std::string without_data = {});
   [[nodiscard]] uint64_t trace_hash() const;
   [[nodiscard]] std::vector<std::string> trace() const;
 
@@ -195,6 +198,7 @@ class SimEnv final : public Env {
   std::set<SimDisk::InodeNo> locked_ GUARDED_BY(mu_);
   bool tracing_ GUARDED_BY(mu_) = false;
   bool keeping_lines_ GUARDED_BY(mu_) = false;
+  std::string without_data_ GUARDED_BY(mu_);
   uint64_t trace_hash_ GUARDED_BY(mu_) = 0;
   std::vector<std::string> trace_ GUARDED_BY(mu_);
 };
