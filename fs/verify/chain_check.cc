@@ -42,13 +42,14 @@ Status ChainCheck::CheckLoose(ListedObject& commit) {
 
 Status ChainCheck::ReadLink(const ChainLink& link) {
   packs_seen_.clear();
+  retired_seen_.clear();
   TREFOIL_TRY(ReadCommit(
       store_, link.key,
       [&](const ObjectHeader& header, const CommitInfo& info) {
         return OnInfo(link, header, info);
       },
       [&](const DeltaEntry& entry) { return OnEntry(link, entry); }));
-  CheckPacksAdded(link);
+  CheckPacks(link);
   return OkStatus();
 }
 
@@ -83,27 +84,39 @@ Status ChainCheck::OnEntry(const ChainLink& link, const DeltaEntry& entry) {
   if (!entry.value) return writer_.Delete(family, entry.key);
   if (family == Family::kLive && entry.key[0] == 'P') {
     TREFOIL_ASSIGN(const PackRecord pack, PackRecord::Decode(*entry.value));
-    if (pack.kind == ObjectKind::kPack) {
-      packs_seen_.push_back(
-          {PackNo(NumberInKey(entry.key)), pack.name, pack.size_bytes});
+    if (pack.retired || pack.kind == ObjectKind::kPack) {
+      (pack.retired ? retired_seen_ : packs_seen_)
+          .push_back(
+              {PackNo(NumberInKey(entry.key)), pack.name, pack.size_bytes});
     }
   }
   return writer_.Put(family, entry.key, *entry.value);
 }
 
-void ChainCheck::CheckPacksAdded(const ChainLink& link) {
-  const auto less = [](const PackRef& a, const PackRef& b) {
-    return a.pack_no < b.pack_no;
-  };
-  std::sort(info_.packs_added.begin(), info_.packs_added.end(), less);
-  const bool same = std::equal(
-      packs_seen_.begin(), packs_seen_.end(), info_.packs_added.begin(),
-      info_.packs_added.end(), [](const PackRef& a, const PackRef& b) {
-        return a.pack_no == b.pack_no && a.name == b.name &&
-               a.size_bytes == b.size_bytes;
-      });
-  // Who copies the chain goes by the list; who rebuilds it, by the entries.
-  if (!same) Bad(link, "its list of new packs is not that of its entries");
+namespace {
+
+// `seen` is in order.
+bool AreSame(const std::vector<PackRef>& seen, std::vector<PackRef> listed) {
+  std::sort(
+      listed.begin(), listed.end(),
+      [](const PackRef& a, const PackRef& b) { return a.pack_no < b.pack_no; });
+  return std::equal(seen.begin(), seen.end(), listed.begin(), listed.end(),
+                    [](const PackRef& a, const PackRef& b) {
+                      return a.pack_no == b.pack_no && a.name == b.name &&
+                             a.size_bytes == b.size_bytes;
+                    });
+}
+
+}  // namespace
+
+// Who copies the chain goes by the lists; who rebuilds it, by the entries.
+void ChainCheck::CheckPacks(const ChainLink& link) {
+  if (!AreSame(packs_seen_, info_.packs_added)) {
+    Bad(link, "its list of new packs is not that of its entries");
+  }
+  if (!AreSame(retired_seen_, info_.packs_retired)) {
+    Bad(link, "its list of retired packs is not that of its entries");
+  }
 }
 
 Status ChainCheck::AddOwnRecords(const ChainLink& link) {

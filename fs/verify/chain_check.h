@@ -49,7 +49,7 @@ class ChainCheck {
   Status OnEntry(const ChainLink& link, const DeltaEntry& entry);
   // What the chain says of a commit itself, as the volume keeps it.
   Status AddOwnRecords(const ChainLink& link);
-  void CheckPacksAdded(const ChainLink& link);
+  void CheckPacks(const ChainLink& link);
   void Bad(const ChainLink& link, std::string text) {
     findings_.Error("bad-commit", link.key, std::move(text));
   }
@@ -63,8 +63,11 @@ class ChainCheck {
 
   ChainState state_;
   PackNo last_pack_no_;
-  CommitInfo info_;                  // of the commit being read
-  std::vector<PackRef> packs_seen_;  // records of packs among its entries
+  CommitInfo info_;  // of the commit being read
+  // Records among its entries: of packs that are in use, and of what it
+  // retires.
+  std::vector<PackRef> packs_seen_;
+  std::vector<PackRef> retired_seen_;
 };
 
 }  // namespace trefoil
