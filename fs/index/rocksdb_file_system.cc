@@ -320,6 +320,12 @@ class EnvFileSystem final : public rocksdb::FileSystem {
   IOStatus RenameFile(const std::string& from, const std::string& to,
                       const IOOptions& /*options*/,
                       IODebugContext* /*debug*/) override {
+    if (to.ends_with("/CURRENT")) {
+      // The manifest that it names must be there when it is: RocksDB takes the
+      // sync of the file for one of its name, which POSIX does not promise.
+      const Status synced = env_.SyncDir(DirName(to));
+      if (!synced.ok()) return ToIoStatus(synced);
+    }
     return ToIoStatus(env_.Rename(from, to));
   }
 
