@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t kMaxFileBytes = 16ULL << 30;
 
 bool IsZero(std::string_view data) {
+  // Each byte equals the next.
   return data.empty() ||
          (data[0] == '\0' &&
           std::memcmp(data.data(), data.data() + 1, data.size() - 1) == 0);
@@ -201,6 +202,7 @@ Status SimDisk::SyncDir(const std::string& path) {
 void SimDisk::Sweep() {
   std::set<InodeNo> needed;
   for (const NameChange& change : name_changes_) {
+    needed.insert(change.directory);
     needed.insert(change.before);
     needed.insert(change.after);
   }
@@ -349,7 +351,7 @@ Status SimDisk::Write(InodeNo inode, uint64_t offset, std::string_view data) {
 void SimDisk::Truncate(InodeNo inode, uint64_t size) {
   Inode& file = inodes_.at(inode);
   if (size == file.size) return;
-  const uint64_t pages = (size + kPageBytes - 1) / kPageBytes;
+  const uint64_t pages = PagesOf(size);
   while (file.pages.size() > pages) {
     if (file.pages.back() != nullptr) --used_pages_;
     file.pages.pop_back();

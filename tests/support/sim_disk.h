@@ -6,7 +6,9 @@
 // What a cut does:
 //   file data    each 512-byte sector is, by itself, as it was when the file
 //                was last synced or as any later write left it
-//   file size    as after the last sync, or after any later change of it
+//   file size    as after the last sync, or after any later change of it; what
+//                was written up to a new end is there when the end is, as ext4,
+//                xfs and btrfs order it (unless `unordered`)
 //   names        creations, renames, links and removals in a directory that
 //                was not synced since are there or not, in any combination;
 //                both halves of one rename go together, unless one of two
@@ -40,6 +42,8 @@ class SimDisk {
   static constexpr uint64_t kPageBytes = 4096;
 
   explicit SimDisk(uint64_t capacity_bytes);
+  // From now on a cut may leave a new end of a file without the data below.
+  void set_unordered() { is_unordered_ = true; }
 
   // --- Names -----------------------------------------------------------------
   Result<InodeNo> Find(std::string_view path) const;
@@ -146,12 +150,18 @@ class SimDisk {
                              uint8_t sectors);
   Status WritePage(Inode& file, uint64_t page, uint64_t start,
                    std::string_view data);
+  static constexpr uint64_t PagesOf(uint64_t size) {
+    return (size + kPageBytes - 1) / kPageBytes;
+  }
+  static void KeepSectors(Inode& file, const Change& change, uint8_t sectors);
+  void KeepSize(Inode& file, size_t number);
   void KeepPart(Inode& file, Keep keep, Generator& random);
   void KeepNames(Keep keep, Generator& random);
 
   uint64_t capacity_bytes_;
   uint64_t used_pages_ = 0;
   uint64_t taken_pages_ = 0;
+  bool is_unordered_ = false;
   std::map<InodeNo, Inode> inodes_;
   InodeNo next_inode_ = 2;
   uint64_t next_operation_ = 1;

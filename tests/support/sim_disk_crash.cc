@@ -7,6 +7,50 @@
 
 namespace trefoil {
 
+namespace {
+
+// The sectors of page `page` that have bytes of [start, end), a bit for each.
+uint8_t SectorsBetween(uint64_t page, uint64_t start, uint64_t end) {
+  uint32_t bits = 0;
+  for (uint64_t sector = 0; sector < 8; ++sector) {
+    const uint64_t at =
+        page * SimDisk::kPageBytes + sector * SimDisk::kSectorBytes;
+    if (at < end && at + SimDisk::kSectorBytes > start) bits |= 1U << sector;
+  }
+  return static_cast<uint8_t>(bits);
+}
+
+}  // namespace
+
+void SimDisk::KeepSectors(Inode& file, const Change& change, uint8_t sectors) {
+  if (file.durable_pages.size() <= change.page) {
+    file.durable_pages.resize(change.page + 1);
+  }
+  PageRef& durable = file.durable_pages[change.page];
+  const auto kept = static_cast<uint8_t>(change.sectors & sectors);
+  if (kept != 0) durable = WithSectors(durable, change.content, kept);
+}
+
+// Change `number` gave the file a new end, and that is kept.
+void SimDisk::KeepSize(Inode& file, size_t number) {
+  const uint64_t old_size = file.durable_size;
+  const uint64_t size = file.changes[number].size;
+  file.durable_size = size;
+  if (file.durable_pages.size() > PagesOf(size)) {
+    file.durable_pages.resize(PagesOf(size));
+  }
+  if (is_unordered_) return;
+  // What reached beyond the old end was written just before.
+  size_t first = number;
+  while (first > 0 && file.changes[first - 1].kind == Change::Kind::kPage) {
+    --first;
+  }
+  for (; first < number; ++first) {
+    const Change& change = file.changes[first];
+    KeepSectors(file, change, SectorsBetween(change.page, old_size, size));
+  }
+}
+
 // Makes the durable state what a cut now would leave.
 void SimDisk::KeepPart(Inode& file, Keep keep, Generator& random) {
   if (keep == Keep::kNothing) return;
@@ -20,27 +64,19 @@ void SimDisk::KeepPart(Inode& file, Keep keep, Generator& random) {
       file.changes.begin(), file.changes.end(),
       [](const Change& change) { return change.kind == Change::Kind::kSize; }));
   if (keep == Keep::kSome) sizes = random() % (sizes + 1);
-  for (const Change& change : file.changes) {
-    if (change.kind == Change::Kind::kSize) {
-      if (sizes == 0) continue;
+  for (size_t i = 0; i < file.changes.size(); ++i) {
+    const Change& change = file.changes[i];
+    if (change.kind == Change::Kind::kPage) {
+      // Each sector is left as this write made it, or as it was: taken over
+      // all writes, any of its versions may be the last that got there.
+      const uint64_t kept = keep == Keep::kAll ? kAllSectors : random();
+      KeepSectors(file, change, static_cast<uint8_t>(kept));
+    } else if (sizes > 0) {
       --sizes;
-      file.durable_size = change.size;
-      const uint64_t pages = (change.size + kPageBytes - 1) / kPageBytes;
-      if (file.durable_pages.size() > pages) file.durable_pages.resize(pages);
-      continue;
+      KeepSize(file, i);
     }
-    if (file.durable_pages.size() <= change.page) {
-      file.durable_pages.resize(change.page + 1);
-    }
-    // Each sector is left as this write made it, or as it was: taken over all
-    // writes, any of its versions may be the last that got there.
-    const uint64_t kept = keep == Keep::kAll ? kAllSectors : random();
-    const auto sectors = static_cast<uint8_t>(change.sectors & kept);
-    PageRef& durable = file.durable_pages[change.page];
-    if (sectors != 0) durable = WithSectors(durable, change.content, sectors);
   }
-  const uint64_t pages = (file.durable_size + kPageBytes - 1) / kPageBytes;
-  file.durable_pages.resize(pages);
+  file.durable_pages.resize(PagesOf(file.durable_size));
   // Beyond the end there are zeros, whatever was there.
   const uint64_t rest = file.durable_size % kPageBytes;
   if (rest == 0 || file.durable_pages.back() == nullptr) return;

@@ -85,7 +85,9 @@ SimEnv::SimEnv(const SimEnvOptions& options)
     : clock_(options.clock),
       single_threaded_(options.single_threaded),
       disk_(options.capacity_bytes),
-      random_(options.seed) {}
+      random_(options.seed) {
+  if (options.unordered) disk_.set_unordered();
+}
 
 SimEnv::~SimEnv() = default;
 
@@ -116,14 +118,15 @@ bool SimEnv::crashed() const {
 
 void SimEnv::Restart() {
   ++life_;
+  if (crashed_) crash_at_ = 0;
   crashed_ = false;
-  crash_at_ = 0;
   locked_.clear();
 }
 
 void SimEnv::Crash() {
   const MutexLock lock(mu_);
   disk_.Crash(random_);
+  crash_at_ = 0;
   Restart();
 }
 
@@ -131,6 +134,11 @@ void SimEnv::Kill() {
   const MutexLock lock(mu_);
   disk_.CloseAll();
   Restart();
+}
+
+void SimEnv::Reseed(uint64_t seed) {
+  const MutexLock lock(mu_);
+  random_.seed(seed);
 }
 
 // --- Faults ------------------------------------------------------------------

@@ -89,6 +89,8 @@ struct SimEnvOptions {
   Clock* clock = nullptr;  // for modification times; borrowed
   // As Env::single_threaded answers.
   bool single_threaded = false;
+  // A cut may leave a new end of a file without the data below it.
+  bool unordered = false;
 };
 
 class SimEnv final : public Env {
@@ -108,8 +110,11 @@ class SimEnv final : public Env {
   [[nodiscard]] bool crashed() const;
   // Power cut and restart: a part of what was not synced is lost.
   void Crash();
-  // kill -9 and restart of the process: all that was written is there.
+  // kill -9 and restart of the process: all that was written is there. A
+  // CrashAt that has not come stays.
   void Kill();
+  // Decides anew what the seed decides.
+  void Reseed(uint64_t seed);
 
   // --- Faults ----------------------------------------------------------------
   void Inject(SimFault fault);

@@ -92,6 +92,25 @@ TEST(SimEnv, AnUnsyncedSizeIsAnyThatItHad) {
   EXPECT_EQ(seen, (std::set<uint64_t>{0, 10, 50, 100}));
 }
 
+TEST(SimEnv, DataBelowANewEndAreThereUnlessUnordered) {
+  for (const bool unordered : {false, true}) {
+    std::set<std::string> seen;
+    for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      SimEnv env({.seed = seed, .unordered = unordered});
+      EXPECT_TRUE(Put(env, "/f", "old", true).ok());
+      EXPECT_TRUE(env.SyncDir("/").ok());
+      const auto file = *env.Open("/f", OpenMode::kReadWrite);
+      EXPECT_TRUE(file->WriteAt(3, std::string(1000, 'n')).ok());
+      env.Crash();
+      const std::string now = Get(env, "/f");
+      seen.insert(now.substr(0, 4) + (now.size() > 999 ? now.substr(999) : ""));
+    }
+    EXPECT_TRUE(seen.contains("old"));
+    EXPECT_TRUE(seen.contains("oldnnnnn"));
+    EXPECT_EQ(seen.size() > 2, unordered);
+  }
+}
+
 TEST(SimEnv, ARenameIsThereOrNotButNeverHalf) {
   const auto seen = Outcomes(
       [](SimEnv& env) {
