@@ -6,34 +6,58 @@
 
 namespace trefoil {
 
-void Backlog::Reset(CommitSeq complete, NameSet present) {
-  present_ = std::move(present);
+namespace {
+
+Status Trimmed(const Status& why) {
+  return {StatusCode::kTrimmed, why.message()};
+}
+
+}  // namespace
+
+void Backlog::Reset(CommitSeq complete, HeldObjects held) {
+  held_ = std::move(held);
   window_.clear();
+  rebasing_ = false;
   planned_ = complete;
   scanned_ = complete;
   objects_ = 0;
   bytes_ = 0;
-  RestartPacks();
+  front_present_ = 0;
+  RestartUploads();
+}
+
+void Backlog::Rebase(Item checkpoint, HeldObjects held) {
+  Reset(checkpoint.ref.seq, std::move(held));
+  Count(checkpoint);
+  window_.push_back(std::move(checkpoint));
+  rebasing_ = true;
 }
 
 Result<Backlog::Item> Backlog::ReadItem(CommitSeq after) {
   TREFOIL_ASSIGN(const CommitRef ref, source_.NextCommit(after));
-  TREFOIL_ASSIGN(CommitInfo info,
-                 ReadCommitInfo(source_.objects(),
-                                CommitKey(ref.generation, ref.seq, ref.name)));
-  return Item{ref, std::move(info.packs_added)};
+  Item item;
+  item.ref = ref;
+  item.last = {CommitKey(ref.generation, ref.seq, ref.name), ref.name,
+               ref.size_bytes};
+  const auto info = ReadCommitInfo(source_.objects(), item.last.key);
+  // A checkpoint stands for it since just now.
+  if (info.status().Is(StatusCode::kNotFound)) return Trimmed(info.status());
+  if (!info.ok()) return info.status();
+  for (const PackRef& pack : info->packs_added) {
+    item.first.push_back(ItemOf(pack));
+  }
+  return item;
+}
+
+void Backlog::CountOne(const ObjectItem& object) {
+  if (IsPresent(object)) return;
+  ++objects_;
+  bytes_ += object.size_bytes;
 }
 
 void Backlog::Count(const Item& item) {
-  if (!IsPresent(item.ref.name)) {
-    ++objects_;
-    bytes_ += item.ref.size_bytes;
-  }
-  for (const PackRef& pack : item.packs) {
-    if (IsPresent(pack.name)) continue;
-    ++objects_;
-    bytes_ += pack.size_bytes;
-  }
+  CountOne(item.last);
+  for (const ObjectItem& object : item.first) CountOne(object);
 }
 
 void Backlog::Discount(uint64_t bytes) {
@@ -64,44 +88,59 @@ Status Backlog::Scan(size_t max_commits) {
   return OkStatus();
 }
 
-bool Backlog::FrontReady() const {
-  if (window_.empty()) return false;
-  const auto& packs = window_.front().packs;
-  return std::all_of(packs.begin(), packs.end(),
-                     [&](const PackRef& pack) { return IsPresent(pack.name); });
+void Backlog::AdvancePresent() {
+  const auto& first = window_.front().first;
+  while (front_present_ < first.size() && IsPresent(first[front_present_])) {
+    ++front_present_;
+  }
 }
 
-std::optional<PackRef> Backlog::NextPack() {
-  for (; next_item_ < window_.size(); ++next_item_, next_pack_ = 0) {
-    const auto& packs = window_[next_item_].packs;
-    while (next_pack_ < packs.size()) {
-      const PackRef& pack = packs[next_pack_++];
-      if (!IsPresent(pack.name)) return pack;
+bool Backlog::FrontReady() {
+  if (window_.empty()) return false;
+  AdvancePresent();
+  return front_present_ == window_.front().first.size();
+}
+
+std::optional<ObjectItem> Backlog::NextUpload() {
+  for (; next_item_ < window_.size(); ++next_item_, next_object_ = 0) {
+    const Item& item = window_[next_item_];
+    while (next_object_ < item.first.size()) {
+      if (next_item_ == 0 && next_object_ >= item.first_of_all &&
+          item.first_of_all > 0) {
+        AdvancePresent();
+        if (front_present_ < item.first_of_all) return std::nullopt;
+      }
+      const ObjectItem& object = item.first[next_object_++];
+      if (!IsPresent(object)) return object;
     }
   }
   return std::nullopt;
 }
 
-void Backlog::RestartPacks() {
+void Backlog::RestartUploads() {
   next_item_ = 0;
-  next_pack_ = 0;
+  next_object_ = 0;
 }
 
-void Backlog::PackDone(const PackRef& pack) {
-  if (present_.insert(pack.name).second) Discount(pack.size_bytes);
+void Backlog::UploadDone(const ObjectItem& object) {
+  if (IsPresent(object)) return;
+  held_.sizes[object.name] = object.size_bytes;
+  Discount(object.size_bytes);
 }
 
 void Backlog::FrontDone() {
   TREFOIL_CHECK(FrontReady());
   const Item& item = window_.front();
-  if (!IsPresent(item.ref.name)) Discount(item.ref.size_bytes);
-  present_.erase(item.ref.name);
-  for (const PackRef& pack : item.packs) present_.erase(pack.name);
+  if (!IsPresent(item.last)) Discount(item.last.size_bytes);
+  held_.sizes.erase(item.last.name);
+  for (const ObjectItem& object : item.first) held_.sizes.erase(object.name);
   window_.pop_front();
+  front_present_ = 0;
+  rebasing_ = false;
   if (next_item_ > 0) {
     --next_item_;
   } else {
-    next_pack_ = 0;
+    next_object_ = 0;
   }
 }
 

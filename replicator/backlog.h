@@ -7,10 +7,12 @@
 
 #include <deque>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "replicator/audit.h"
 #include "replicator/commit_source.h"
+#include "replicator/object_item.h"
 
 namespace trefoil {
 
@@ -18,36 +20,45 @@ class Backlog {
  public:
   static constexpr size_t kWindow = 64;
 
+  // What brings a target to the state of a commit.
   struct Item {
     CommitRef ref;
-    std::vector<PackRef> packs;
+    ObjectItem last;  // the commit, or a checkpoint that equals it
+    std::vector<ObjectItem> first;  // what must be on the target before (O3)
+    // So many of `first` must be there before the rest of it.
+    size_t first_of_all = 0;
   };
 
   explicit Backlog(CommitSource& source) : source_(source) {}
 
-  // Begins anew behind `complete`; `present` is on the target already.
-  void Reset(CommitSeq complete, NameSet present);
-  // Takes in new commits, at most `max_commits` of them.
+  // Begins anew behind `complete`; the target has `held` already.
+  void Reset(CommitSeq complete, HeldObjects held);
+  // The same, with a checkpoint to ship before all else.
+  void Rebase(Item checkpoint, HeldObjects held);
+  // Takes in new commits, at most `max_commits` of them. kTrimmed when the
+  // next one is no longer on the primary.
   Status Scan(size_t max_commits);
   [[nodiscard]] bool scanned_all() const {
     return scanned_ >= source_.head().seq;
   }
 
-  // The next commit to ship; null when there is none.
+  // The next one to ship; null when there is none.
   [[nodiscard]] const Item* front() const {
     return window_.empty() ? nullptr : &window_.front();
   }
-  // Every pack that the next commit needs is on the target (O3).
-  [[nodiscard]] bool FrontReady() const;
-  [[nodiscard]] bool IsPresent(const Hash256& name) const {
-    return present_.contains(name);
+  // The front is a checkpoint.
+  [[nodiscard]] bool rebasing() const { return rebasing_; }
+  // Everything that must be on the target before the front's last object is.
+  [[nodiscard]] bool FrontReady();
+  [[nodiscard]] bool IsPresent(const ObjectItem& object) const {
+    return held_.Has(object.name, object.size_bytes);
   }
 
-  // A pack of the window to upload, each once, in order.
-  std::optional<PackRef> NextPack();
+  // An object of the window that comes first, each once, in order.
+  std::optional<ObjectItem> NextUpload();
   // What was given out and not done is given out again.
-  void RestartPacks();
-  void PackDone(const PackRef& pack);
+  void RestartUploads();
+  void UploadDone(const ObjectItem& object);
   // The front is on the target.
   void FrontDone();
 
@@ -56,20 +67,24 @@ class Backlog {
 
  private:
   Result<Item> ReadItem(CommitSeq after);
+  void AdvancePresent();
   Status FillWindow();
   void Count(const Item& item);
+  void CountOne(const ObjectItem& object);
   void Discount(uint64_t bytes);
 
   CommitSource& source_;
-  // Of the window, or ahead of it, and on the target.
-  NameSet present_;
+  // On the target: of the window, or ahead of it, or nobody's.
+  HeldObjects held_;
   std::deque<Item> window_;
+  bool rebasing_ = false;
   // The last commit in the window, or shipped; and the last one counted.
   CommitSeq planned_;
   CommitSeq scanned_;
-  // Position of NextPack in the window.
+  // Position of NextUpload in the window.
   size_t next_item_ = 0;
-  size_t next_pack_ = 0;
+  size_t next_object_ = 0;
+  size_t front_present_ = 0;  // so many of the front's first are present
   uint64_t objects_ = 0;
   uint64_t bytes_ = 0;
 };

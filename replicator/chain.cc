@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "fs/base/log.h"
 #include "fs/object/object_reader.h"
+#include "replicator/checkpoint.h"
 
 namespace trefoil {
 
@@ -20,18 +22,6 @@ Status Missing(const ObjectStore& store, uint64_t seq, const Hash256& name) {
   return Status(StatusCode::kCorruption,
                 fmt::format("{}: commit {} (hash {}) is missing",
                             store.Describe(), seq, name.ToHex()));
-}
-
-Result<std::vector<ChainLink>> ListCommits(ObjectStore& store) {
-  std::vector<ChainLink> commits;
-  TREFOIL_TRY(store.List("commit/", "", [&](const ObjectInfo& info) {
-    auto parsed = ParseObjectKey(info.key);
-    if (parsed.ok() && parsed->number > 0) {
-      commits.push_back({info.key, std::move(*parsed), info.size_bytes});
-    }
-    return true;
-  }));
-  return commits;
 }
 
 // Claims whose bodies can be read; a damaged one fences nobody here.
@@ -62,49 +52,124 @@ bool IsDisowned(const ChainLink& commit,
       });
 }
 
-// The commit before `after`: the only one of its number, or the one that
-// `after` names.
-Result<ChainLink> Before(ObjectStore& store, const BySeq& commits,
-                         const ChainLink& after) {
-  const uint64_t seq = after.parsed.number - 1;
-  const auto found = commits.find(seq);
-  if (found != commits.end() && found->second.size() == 1) {
-    return found->second.front();
+// Sorts the links that count by their numbers; the newest one is the last.
+ChainLink Sort(const std::vector<ChainLink>& listed,
+               const std::vector<OwnerClaim>& claims,
+               const std::set<std::string>& damaged, OwnedChain* chain,
+               BySeq* sorted) {
+  ChainLink newest;
+  for (const ChainLink& link : listed) {
+    chain->highest = std::max(chain->highest, link.parsed.generation);
+    if (IsDisowned(link, claims) || damaged.contains(link.key)) continue;
+    (*sorted)[link.parsed.number].push_back(link);
+    // Keys sort by generation, then number: the last one is the newest.
+    newest = link;
   }
-  TREFOIL_ASSIGN(const ObjectHeader header, ReadObjectHeader(store, after.key));
-  if (found != commits.end()) {
-    for (const ChainLink& link : found->second) {
-      if (link.parsed.name == header.previous) return link;
+  return newest;
+}
+
+// Follows the chain back from its newest state, link by link.
+class WalkBack {
+ public:
+  WalkBack(ObjectStore& store, const BySeq& commits, const BySeq& checkpoints)
+      : store_(store), commits_(commits), checkpoints_(checkpoints) {}
+
+  // From the state after commit `seq`, named `name` when that is known. Newest
+  // first.
+  Result<std::vector<ChainLink>> Run(uint64_t seq,
+                                     std::optional<Hash256> name) {
+    name_ = name;
+    std::vector<ChainLink> links;
+    for (; seq > 0; --seq) {
+      TREFOIL_ASSIGN(const auto checkpoint, FindCheckpoint(seq));
+      if (checkpoint) {
+        links.push_back(*checkpoint);
+        return links;
+      }
+      TREFOIL_ASSIGN(ChainLink commit, FindCommit(seq));
+      above_ = commit;
+      name_.reset();
+      links.push_back(std::move(commit));
     }
+    return links;
   }
-  return Missing(store, seq, header.previous);
+
+ private:
+  // The name of the commit that is looked for.
+  Result<Hash256> Name() {
+    if (!name_) {
+      TREFOIL_ASSIGN(const ObjectHeader header,
+                     ReadObjectHeader(store_, above_.key));
+      name_ = header.previous;
+    }
+    return *name_;
+  }
+
+  Result<std::optional<ChainLink>> FindCheckpoint(uint64_t seq) {
+    const auto found = checkpoints_.find(seq);
+    if (found == checkpoints_.end()) return std::optional<ChainLink>();
+    TREFOIL_ASSIGN(const Hash256 name, Name());
+    for (const ChainLink& link : found->second) {
+      const auto header = ReadObjectHeader(store_, link.key);
+      // A damaged one is as good as none while the commits are still there.
+      if (header.status().Is(StatusCode::kCorruption)) continue;
+      if (!header.ok()) return header.status();
+      if (header->previous == name) return std::optional<ChainLink>(link);
+    }
+    return std::optional<ChainLink>();
+  }
+
+  Result<ChainLink> FindCommit(uint64_t seq) {
+    const auto found = commits_.find(seq);
+    if (found != commits_.end() && found->second.size() == 1 && !name_) {
+      return found->second.front();
+    }
+    TREFOIL_ASSIGN(const Hash256 name, Name());
+    if (found != commits_.end()) {
+      for (const ChainLink& link : found->second) {
+        if (link.parsed.name == name) return link;
+      }
+    }
+    return Missing(store_, seq, name);
+  }
+
+  ObjectStore& store_;
+  const BySeq& commits_;
+  const BySeq& checkpoints_;
+  ChainLink above_;
+  std::optional<Hash256> name_;
+};
+
+bool IsNewer(const ChainLink& a, const ChainLink& b) {
+  return std::pair(a.parsed.generation, a.parsed.number) >
+         std::pair(b.parsed.generation, b.parsed.number);
 }
 
 }  // namespace
 
-Result<OwnedChain> FindOwnedChain(ObjectStore& store) {
+Result<OwnedChain> FindOwnedChain(ObjectStore& store,
+                                  const std::set<std::string>& damaged) {
   OwnedChain chain;
   TREFOIL_ASSIGN(const auto claims, ReadClaims(store, &chain.highest));
-  TREFOIL_ASSIGN(const auto listed, ListCommits(store));
+  TREFOIL_ASSIGN(const auto listed_commits, ListCommits(store));
+  TREFOIL_ASSIGN(const auto listed_checkpoints, ListCheckpoints(store));
   BySeq commits;
-  ChainLink newest;
-  for (const ChainLink& commit : listed) {
-    chain.highest = std::max(chain.highest, commit.parsed.generation);
-    if (IsDisowned(commit, claims)) continue;
-    commits[commit.parsed.number].push_back(commit);
-    // Keys sort by generation, then number: the last one is the newest.
-    newest = commit;
-  }
-  if (newest.key.empty()) {
+  BySeq checkpoints;
+  const ChainLink newest =
+      Sort(listed_commits, claims, damaged, &chain, &commits);
+  const ChainLink newest_checkpoint =
+      Sort(listed_checkpoints, claims, damaged, &chain, &checkpoints);
+  if (newest.key.empty() && newest_checkpoint.key.empty()) {
     return Status(StatusCode::kNotFound,
                   store.Describe() + ": there is no commit to recover");
   }
-  chain.links.push_back(newest);
-  while (chain.links.back().parsed.number > 1) {
-    TREFOIL_ASSIGN(ChainLink before,
-                   Before(store, commits, chain.links.back()));
-    chain.links.push_back(std::move(before));
+  if (newest.key.empty() || IsNewer(newest_checkpoint, newest)) {
+    chain.links.push_back(newest_checkpoint);
+    return chain;
   }
+  TREFOIL_ASSIGN(chain.links,
+                 WalkBack(store, commits, checkpoints)
+                     .Run(newest.parsed.number, newest.parsed.name));
   std::reverse(chain.links.begin(), chain.links.end());
   return chain;
 }
@@ -114,7 +179,12 @@ Status CheckLinks(ObjectStore& store, const std::vector<ChainLink>& links) {
   for (const ChainLink& link : links) {
     TREFOIL_ASSIGN(const ObjectHeader header,
                    ReadObjectHeader(store, link.key));
-    if (header.previous != previous) {
+    const bool is_checkpoint = link.parsed.kind == ObjectKind::kCheckpoint;
+    if (is_checkpoint && &link == &links.front()) {
+      previous = header.previous;
+      continue;
+    }
+    if (is_checkpoint || header.previous != previous) {
       return Missing(store, link.parsed.number - 1, header.previous)
           .WithContext(link.key);
     }

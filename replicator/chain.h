@@ -4,6 +4,8 @@
 // Thread rule: a function over a thread-safe store.
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "fs/volume/rebuild.h"
@@ -12,16 +14,21 @@
 namespace trefoil {
 
 struct OwnedChain {
-  std::vector<ChainLink> links;  // oldest first, sequence numbers 1, 2, 3 ...
-  Generation highest;            // of all claims and commits
+  // Oldest first, sequence numbers without a gap; the first link is commit 1,
+  // or a checkpoint, which stands for the commit of its number and all before.
+  std::vector<ChainLink> links;
+  Generation highest;  // of all claims and commits
 };
 
-// From the newest commit of the highest generation back to the first. What an
-// older generation wrote beyond the base of a newer claim is left out. Links
-// are decided by numbers, and by headers only where numbers leave a choice:
-// the caller checks them once it holds the commits (CheckLinks). kCorruption
-// names a commit that is missing; kNotFound when there is none at all.
-Result<OwnedChain> FindOwnedChain(ObjectStore& store);
+// From the newest commit of the highest generation back to the newest
+// checkpoint on the way, or to the first commit. What an older generation wrote
+// beyond the base of a newer claim is left out, and so are the objects whose
+// keys are in `damaged`. Commits are linked by numbers, and by headers only
+// where numbers leave a choice or a checkpoint is met: the caller checks them
+// once it holds the objects (CheckLinks). kCorruption names a commit that is
+// missing; kNotFound when there is nothing at all.
+Result<OwnedChain> FindOwnedChain(ObjectStore& store,
+                                  const std::set<std::string>& damaged = {});
 
 // Each commit of `links` names the one before it; `store` holds them, verified.
 Status CheckLinks(ObjectStore& store, const std::vector<ChainLink>& links);

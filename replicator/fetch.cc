@@ -19,7 +19,7 @@ constexpr auto kProgressPeriod = std::chrono::milliseconds(200);
 class FetchRun {
  public:
   FetchRun(ObjectStore& from, LocalTree& to,
-           const std::vector<FetchItem>& items, const FetchOptions& options)
+           const std::vector<ObjectItem>& items, const FetchOptions& options)
       : from_(from), to_(to), items_(items), options_(options) {}
 
   Status Run(const std::function<void(uint64_t)>& progress) {
@@ -56,14 +56,14 @@ class FetchRun {
   }
 
   // The next item; null when there is none, or an error was met.
-  const FetchItem* Next() {
+  const ObjectItem* Next() {
     const MutexLock lock(mu_);
     if (!error_.ok() || next_ >= items_.size()) return nullptr;
     return &items_[next_++];
   }
 
   void Work() {
-    while (const FetchItem* item = Next()) {
+    while (const ObjectItem* item = Next()) {
       const Status fetched = FetchWithRetries(*item);
       const MutexLock lock(mu_);
       if (fetched.ok()) {
@@ -77,7 +77,7 @@ class FetchRun {
     changed_.SignalAll();
   }
 
-  Status FetchWithRetries(const FetchItem& item) {
+  Status FetchWithRetries(const ObjectItem& item) {
     for (int attempt = 1;; ++attempt) {
       Status fetched = Fetch(item);
       // A bad transfer looks like a bad object: both are tried again.
@@ -89,7 +89,7 @@ class FetchRun {
     }
   }
 
-  Status Fetch(const FetchItem& item) {
+  Status Fetch(const ObjectItem& item) {
     const auto there = to_.Head(item.key);
     if (there.ok() && there->size_bytes == item.size_bytes) return OkStatus();
     StoreSource source(from_, item.key, item.name, item.size_bytes);
@@ -98,7 +98,7 @@ class FetchRun {
 
   ObjectStore& from_;
   LocalTree& to_;
-  const std::vector<FetchItem>& items_;
+  const std::vector<ObjectItem>& items_;
   const FetchOptions& options_;
 
   Mutex mu_;
@@ -112,7 +112,7 @@ class FetchRun {
 }  // namespace
 
 Status FetchObjects(ObjectStore& from, LocalTree& to,
-                    const std::vector<FetchItem>& items,
+                    const std::vector<ObjectItem>& items,
                     const FetchOptions& options,
                     const std::function<void(uint64_t bytes)>& progress) {
   return FetchRun(from, to, items, options).Run(progress);

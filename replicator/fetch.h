@@ -12,14 +12,9 @@
 #include <vector>
 
 #include "fs/object/local_tree.h"
+#include "replicator/object_item.h"
 
 namespace trefoil {
-
-struct FetchItem {
-  std::string key;
-  Hash256 name;
-  uint64_t size_bytes = 0;
-};
 
 struct FetchOptions {
   int parallel = 8;  // 0: in the calling thread
@@ -31,7 +26,7 @@ struct FetchOptions {
 // All of `items` are in `to`, durably, when OK; else the first error, naming
 // the object. `progress` is told the bytes that are there, now and then.
 Status FetchObjects(ObjectStore& from, LocalTree& to,
-                    const std::vector<FetchItem>& items,
+                    const std::vector<ObjectItem>& items,
                     const FetchOptions& options,
                     const std::function<void(uint64_t bytes)>& progress);
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -39,7 +40,7 @@ class Recovery {
     TREFOIL_TRY(LookAtTarget());
     TREFOIL_TRY(Begin());
     TREFOIL_TRY(FetchChain());
-    TREFOIL_TRY(FetchPacks());
+    TREFOIL_TRY(FetchHolders());
     return Finish(from_settings);
   }
 
@@ -52,9 +53,11 @@ class Recovery {
   Status Begin();
   Status CheckPlace();
   Status FetchChain();
-  Status DropOtherCommits();
-  Status FetchPacks();
-  Status Fetch(const std::vector<FetchItem>& items);
+  Status FetchCheckpoint();
+  Status FetchCommits();
+  Status DropOthers();
+  Status FetchHolders();
+  Status Fetch(const std::vector<ObjectItem>& items);
   Status Finish(const TargetSettings& from_settings);
 
   const World world_;
@@ -66,8 +69,10 @@ class Recovery {
 
   std::unique_ptr<FileLock> lock_;
   std::string marker_;  // what the marker file says: the volume's id
-  std::vector<FetchItem> volume_objects_;
+  std::vector<ObjectItem> volume_objects_;
   OwnedChain chain_;
+  // What holds blocks of the chain's last state.
+  std::unordered_map<Hash256, ObjectItem, HashOfName> holders_;
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
 };
@@ -85,7 +90,8 @@ Status Recovery::LookAtTarget() {
     return true;
   }));
   TREFOIL_ASSIGN(chain_, FindOwnedChain(from_));
-  for (const FetchItem& item : volume_objects_) total_bytes_ += item.size_bytes;
+  for (const ObjectItem& item : volume_objects_)
+    total_bytes_ += item.size_bytes;
   for (const ChainLink& link : chain_.links) total_bytes_ += link.size_bytes;
   return OkStatus();
 }
@@ -118,52 +124,95 @@ Status Recovery::Begin() {
   return objects_.RemoveTemporaries();
 }
 
-Status Recovery::Fetch(const std::vector<FetchItem>& items) {
+Status Recovery::Fetch(const std::vector<ObjectItem>& items) {
   TREFOIL_TRY(
       FetchObjects(from_, objects_, items, options_.fetch, [&](uint64_t bytes) {
         if (!options_.progress) return;
         options_.progress(done_bytes_ + bytes, total_bytes_);
       }));
-  for (const FetchItem& item : items) done_bytes_ += item.size_bytes;
+  for (const ObjectItem& item : items) done_bytes_ += item.size_bytes;
   return OkStatus();
 }
 
+// A damaged checkpoint costs nothing while the one before it is there with the
+// commits since.
 Status Recovery::FetchChain() {
-  std::vector<FetchItem> items = volume_objects_;
+  TREFOIL_TRY(Fetch(volume_objects_));
+  std::set<std::string> damaged;
+  while (chain_.links.front().parsed.kind == ObjectKind::kCheckpoint) {
+    const std::string key = chain_.links.front().key;
+    const Status fetched = FetchCheckpoint();
+    if (!fetched.Is(StatusCode::kCorruption)) {
+      TREFOIL_TRY(fetched);
+      break;
+    }
+    damaged.insert(key);
+    auto other = FindOwnedChain(from_, damaged);
+    const bool is_older =
+        other.ok() && other->links.back().key == chain_.links.back().key;
+    if (!is_older) return fetched;
+    LogWarning("replicator", "{}; going on from what is before it",
+               fetched.ToString());
+    chain_.links = std::move(other->links);
+  }
+  TREFOIL_TRY(FetchCommits());
+  TREFOIL_TRY(CheckLinks(objects_, chain_.links));
+  return DropOthers();
+}
+
+Status Recovery::FetchCheckpoint() {
+  const ChainLink& link = chain_.links.front();
+  TREFOIL_TRY(Fetch({{link.key, link.parsed.name, link.size_bytes}}));
+  holders_.clear();
+  return VisitCheckpointObjects(
+      objects_, link.key, [this](const ObjectInfo& object) -> Status {
+        TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(object.key));
+        holders_[parsed.name] = {object.key, parsed.name, object.size_bytes};
+        return OkStatus();
+      });
+}
+
+Status Recovery::FetchCommits() {
+  std::vector<ObjectItem> items;
+  total_bytes_ = done_bytes_;
   for (const ChainLink& link : chain_.links) {
+    if (link.parsed.kind == ObjectKind::kCheckpoint) continue;
     items.push_back({link.key, link.parsed.name, link.size_bytes});
+    total_bytes_ += link.size_bytes;
   }
   TREFOIL_TRY(Fetch(items));
-  TREFOIL_TRY(CheckLinks(objects_, chain_.links));
-  return DropOtherCommits();
+  for (const ChainLink& link : chain_.links) {
+    if (link.parsed.kind == ObjectKind::kCheckpoint) continue;
+    TREFOIL_ASSIGN(const CommitInfo info, ReadCommitInfo(objects_, link.key));
+    for (const PackRef& pack : info.packs_added) {
+      holders_[pack.name] = ItemOf(pack);
+    }
+    for (const PackRef& gone : info.packs_retired) holders_.erase(gone.name);
+  }
+  return OkStatus();
 }
 
 // An earlier try may have seen another branch.
-Status Recovery::DropOtherCommits() {
-  std::unordered_set<std::string> chain;
-  for (const ChainLink& link : chain_.links) chain.insert(link.key);
+Status Recovery::DropOthers() {
+  std::unordered_set<std::string> wanted;
+  for (const ChainLink& link : chain_.links) wanted.insert(link.key);
+  for (const auto& [name, item] : holders_) wanted.insert(item.key);
   std::vector<std::string> others;
-  TREFOIL_TRY(objects_.List("commit/", "", [&](const ObjectInfo& info) {
-    if (!chain.contains(info.key)) others.push_back(info.key);
-    return true;
-  }));
+  for (const char* prefix : {"commit/", "checkpoint/"}) {
+    TREFOIL_TRY(objects_.List(prefix, "", [&](const ObjectInfo& info) {
+      if (!wanted.contains(info.key)) others.push_back(info.key);
+      return true;
+    }));
+  }
   for (const std::string& key : others) TREFOIL_TRY(objects_.Delete(key));
   return OkStatus();
 }
 
-Status Recovery::FetchPacks() {
-  std::unordered_map<Hash256, uint64_t, HashOfName> packs;
-  for (const ChainLink& link : chain_.links) {
-    TREFOIL_ASSIGN(const CommitInfo info, ReadCommitInfo(objects_, link.key));
-    for (const PackRef& pack : info.packs_added) {
-      packs.emplace(pack.name, pack.size_bytes);
-    }
-    for (const PackRef& pack : info.packs_retired) packs.erase(pack.name);
-  }
-  std::vector<FetchItem> items;
-  for (const auto& [name, size] : packs) {
-    items.push_back({PackKey(name), name, size});
-    total_bytes_ += size;
+Status Recovery::FetchHolders() {
+  std::vector<ObjectItem> items;
+  for (const auto& [name, item] : holders_) {
+    items.push_back(item);
+    total_bytes_ += item.size_bytes;
   }
   return Fetch(items);
 }

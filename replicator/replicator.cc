@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "replicator/replicator_impl.h"
@@ -26,6 +27,17 @@ class VolumeSource final : public CommitSource {
   }
   bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) override {
     return volume_.WaitForCommit(after, timeout_nanos);
+  }
+  Result<CommitRef> Checkpoint() override { return volume_.Checkpoint(); }
+  Result<std::optional<ObjectInfo>> NewestCheckpoint() override {
+    return volume_.NewestCheckpoint();
+  }
+  void ReleaseCommits(CommitSeq through) override {
+    volume_.ReleaseCommits(through);
+  }
+  Result<CommitRef> VisitHeadObjects(
+      const std::function<Status(const ObjectInfo&)>& visit) override {
+    return volume_.VisitHeadObjects(visit);
   }
   LocalTree& objects() override { return volume_.objects(); }
   [[nodiscard]] VolumeId volume_id() const override {
@@ -96,6 +108,7 @@ Result<std::unique_ptr<Replicator>> Replicator::Create(
     shipper.store_decides = StoreDecides(target);
     shipper.removable = IsRemovable(target);
     shipper.tidy = TidyTarget;
+    TREFOIL_ASSIGN(shipper.gc_grace_nanos, GraceOf(target));
     replicator->AddTarget(std::move(shipper));
   }
   return std::unique_ptr<Replicator>(std::move(replicator));
@@ -131,6 +144,7 @@ void ReplicatorImpl::AddDetached(TargetStatus status) {
 
 void ReplicatorImpl::Start() {
   for (const auto& shipper : shippers_) shipper->Start();
+  ReleaseCommits();
   if (!shippers_.empty()) watcher_ = std::thread([this] { Watch(); });
 }
 
@@ -145,6 +159,16 @@ void ReplicatorImpl::Stop() {
   if (watcher_.joinable()) watcher_.join();
 }
 
+// The primary need not keep for the targets what all of them can do without.
+void ReplicatorImpl::ReleaseCommits() {
+  if (source_ == nullptr || !detached_.empty()) return;
+  CommitSeq released(std::numeric_limits<uint64_t>::max());
+  for (const auto& shipper : shippers_) {
+    released = std::min(released, shipper->released());
+  }
+  source_->ReleaseCommits(released);
+}
+
 // Tells the shippers of new commits.
 void ReplicatorImpl::Watch() {
   LowerThreadPriority();
@@ -154,6 +178,7 @@ void ReplicatorImpl::Watch() {
       seen = source_->head().seq;
       for (const auto& shipper : shippers_) shipper->Wake();
     }
+    ReleaseCommits();
     const MutexLock lock(mu_);
     if (stopping_) return;
     // Also paces a source that no longer waits because it closes.

@@ -21,8 +21,10 @@ namespace trefoil {
 struct TargetStatus {
   std::string name;
   std::string url;
-  // "up to date", "catching up", "not there", "unreachable", "full",
-  // "refused" (credentials), "fenced", "detached", "failing"
+  // "up to date", "catching up", "re-basing" (the primary no longer has a
+  // commit or pack that the target lacks: it gets a later state whole),
+  // "not there", "unreachable", "full", "refused" (credentials), "fenced",
+  // "detached", "failing"
   std::string state;
   CommitSeq watermark;               // newest commit held completely; 0: none
   int64_t watermark_time_nanos = 0;  // the time that it stands for

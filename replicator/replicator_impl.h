@@ -38,6 +38,7 @@ class ReplicatorImpl final : public Replicator {
 
  private:
   void Watch();
+  void ReleaseCommits();
   void Changed();
 
   const World world_;

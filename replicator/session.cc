@@ -2,7 +2,9 @@
 // The beginning of a shipper's session: whose target it is, and what it holds.
 #include <fmt/format.h>
 
+#include "fs/base/log.h"
 #include "fs/object/object_reader.h"
+#include "replicator/rebase.h"
 #include "replicator/shipper.h"
 #include "replicator/sources.h"
 
@@ -23,8 +25,10 @@ Status Shipper::Connect() {
 }
 
 // The newest local commit of an older generation: where ours begins. The
-// chain's generations only grow, so it can be found by halving.
-Result<CommitRef> Shipper::ClaimBase() {
+// chain's generations only grow, so it can be found by halving. Commits that a
+// checkpoint stands for are older than all that this opening has made when it
+// first looks.
+Result<CommitRef> Shipper::FindClaimBase() {
   const CommitRef head = source_.head();
   if (head.seq.value == 0 || head.generation < source_.generation()) {
     return head;
@@ -34,10 +38,12 @@ Result<CommitRef> Shipper::ClaimBase() {
   uint64_t last = head.seq.value;  // is of our generation
   while (first < last) {
     const uint64_t middle = first + (last - first) / 2;
-    TREFOIL_ASSIGN(const CommitRef commit,
-                   source_.NextCommit(CommitSeq(middle - 1)));
-    if (commit.generation < source_.generation()) {
-      base = commit;
+    const auto commit = source_.NextCommit(CommitSeq(middle - 1));
+    const bool is_trimmed = commit.status().Is(StatusCode::kTrimmed);
+    if (!is_trimmed) TREFOIL_TRY(commit.status());
+    if (is_trimmed || commit->generation < source_.generation()) {
+      base = is_trimmed ? CommitRef() : *commit;
+      base.seq = CommitSeq(middle);
       first = middle + 1;
     } else {
       last = middle;
@@ -46,17 +52,20 @@ Result<CommitRef> Shipper::ClaimBase() {
   return base;
 }
 
-// For a lost state file: a claim is ours when a commit of its generation on
-// the target is also a local one.
+// For a lost state file: a claim is ours when a commit or a checkpoint of its
+// generation on the target is also a local one.
 Result<bool> Shipper::ClaimIsOurs(const ClaimName& claim) {
-  const std::string prefix =
-      fmt::format("commit/{:016x}-", claim.generation.value);
-  std::string key;
-  TREFOIL_TRY(store_->List(prefix, "", [&](const ObjectInfo& info) {
-    key = info.key;
-    return false;
-  }));
-  return !key.empty() && source_.objects().Head(key).ok();
+  for (const char* kind : {"commit", "checkpoint"}) {
+    const std::string prefix =
+        fmt::format("{}/{:016x}-", kind, claim.generation.value);
+    bool shared = false;
+    TREFOIL_TRY(store_->List(prefix, "", [&](const ObjectInfo& info) {
+      shared = source_.objects().Head(info.key).ok();
+      return !shared && !stopping();
+    }));
+    if (shared) return true;
+  }
+  return false;
 }
 
 Status Shipper::Claim() {
@@ -88,10 +97,12 @@ Status Shipper::Claim() {
   }
   // Remembered before it is made: a claim must never be taken for a stranger's.
   TREFOIL_TRY(SaveState());
-  TREFOIL_ASSIGN(const CommitRef base, ClaimBase());
-  claim.base_seq = base.seq;
-  claim.base_generation = base.generation;
-  claim.base_name = base.name;
+  if (!claim_base_) {
+    TREFOIL_ASSIGN(claim_base_, FindClaimBase());
+  }
+  claim.base_seq = claim_base_->seq;
+  claim.base_generation = claim_base_->generation;
+  claim.base_name = claim_base_->name;
   claim.time_nanos = world_.clock.WallNanos();
   ClaimOptions options;
   options.store_decides = options_.store_decides;
@@ -103,55 +114,90 @@ Status Shipper::Claim() {
   return OkStatus();
 }
 
-// The watermark is believed while its commit is where we put it. Anything else
-// needs the whole look.
+// The watermark is believed while what proved it is where we put it. Anything
+// else needs the whole look.
 Status Shipper::Validate() {
-  CommitRef watermark;
-  {
-    const MutexLock lock(mu_);
-    watermark.seq = state_.status.watermark;
-    watermark.generation = state_.watermark_generation;
-    watermark.name = state_.watermark_name;
-  }
-  if (!audited_ || watermark.seq.value == 0) return Audit();
-  const auto there = store_->Head(
-      CommitKey(watermark.generation, watermark.seq, watermark.name));
+  if (!audited_ || watermark_key_.empty()) return Audit();
+  const auto there = store_->Head(watermark_key_);
   if (there.ok()) return OkStatus();
   if (!there.status().Is(StatusCode::kNotFound)) return there.status();
   return Audit();
 }
 
 Status Shipper::Audit() {
+  gc_.Forget();
   TREFOIL_ASSIGN(AuditResult found,
                  AuditTarget(*store_, source_, [this] { return !stopping(); }));
-  backlog_.Reset(found.complete.seq, std::move(found.beyond));
   {
     const MutexLock lock(mu_);
-    state_.status.objects_held = found.objects_held;
-    state_.status.bytes_held = found.bytes_held;
+    state_.status.objects_held = found.held.objects;
+    state_.status.bytes_held = found.held.bytes;
   }
-  SetWatermark(found.complete);
+  const CommitRef known = Watermark();
+  if (found.complete.seq.value != 0 || !IsStillThere(known, found.held)) {
+    SetWatermark(found.complete, found.complete_key);
+  } else {
+    SetWatermark(known, "");
+  }
+  if (found.complete.seq == source_.head().seq) found.held.sizes.clear();
+  backlog_.Reset(found.complete.seq, std::move(found.held));
   audited_ = true;
+  return OkStatus();
+}
+
+// Whether a remembered watermark, older than all that the primary still knows,
+// may be shown until the target is re-based: its commit is there, or a
+// checkpoint of its number.
+bool Shipper::IsStillThere(const CommitRef& watermark,
+                           const HeldObjects& held) {
+  if (watermark.seq.value == 0 ||
+      !source_.NextCommit(watermark.seq).status().Is(StatusCode::kTrimmed)) {
+    return false;
+  }
+  return held.sizes.contains(watermark.name) ||
+         held.checkpoints.contains(watermark.seq.value);
+}
+
+Status Shipper::Rebase() {
+  SetState("re-basing");
+  pool_->DropQueued();
+  pool_->WaitIdle();
+  // What ended well is found on the target.
+  pool_->TakeDone();
+  TREFOIL_ASSIGN(HeldObjects held,
+                 ListHeld(*store_, [this] { return !stopping(); }));
+  TREFOIL_ASSIGN(Backlog::Item checkpoint,
+                 PlanRebase(source_, Watermark().seq, held));
+  LogInfo("replicator",
+          "target {} gets a checkpoint of commit {} with {} objects: what it "
+          "lacks before is no longer here",
+          options_.name, checkpoint.ref.seq.value, checkpoint.first.size());
+  backlog_.Rebase(std::move(checkpoint), std::move(held));
+  PublishBacklog();
   return OkStatus();
 }
 
 Status Shipper::PutObject(const std::string& key, const Hash256& name) {
   auto source = source_.objects().OpenSource(key, name);
+  if (source.status().Is(StatusCode::kNotFound)) {
+    return {StatusCode::kTrimmed, "primary: " + source.status().message()};
+  }
   if (!source.ok()) return source.status().WithContext("primary");
   CountingSource counting(**source, [this](uint64_t bytes) {
     meter_.Add(bytes, world_.clock.MonotonicNanos());
   });
-  const Status put = store_->Put(key, counting, PutMode::kImmutable);
-  if (put.ok()) {
-    NoteHeld(counting.size_bytes());
-    return OkStatus();
+  Status put = store_->Put(key, counting, PutMode::kImmutable);
+  if (put.Is(StatusCode::kCorruption)) {
+    // Whose bytes are not what the name says?
+    const Status local =
+        VerifyObjectHash(source_.objects(), key, counting.size_bytes());
+    if (!local.ok()) {
+      return local.WithContext("the primary's copy is damaged, not shipped");
+    }
+    put = store_->Put(key, counting, PutMode::kReplace);
   }
-  if (!put.Is(StatusCode::kCorruption)) return put;
-  // The target refused bytes that are not what the name says: say whose.
-  const Status local =
-      VerifyObjectHash(source_.objects(), key, counting.size_bytes());
-  if (local.ok()) return put;
-  return local.WithContext("the primary's copy is damaged, not shipped");
+  if (put.ok()) NoteHeld(counting.size_bytes());
+  return put;
 }
 
 }  // namespace trefoil

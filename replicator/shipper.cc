@@ -26,8 +26,11 @@ Shipper::Shipper(World world, CommitSource& source, const InstanceId& instance,
       on_change_(std::move(on_change)),
       cancel_(std::make_shared<CancelToken>()),
       backlog_(source),
-      side_(source.objects()) {
+      side_(source),
+      gc_(source, options_.gc_grace_nanos) {
   LoadState();
+  // While nothing of this opening was let go yet.
+  if (const auto base = FindClaimBase(); base.ok()) claim_base_ = *base;
 }
 
 Shipper::~Shipper() {
@@ -96,12 +99,12 @@ Status Shipper::BeginSession() {
   TREFOIL_TRY(Connect());
   pool_ = std::make_unique<UploadPool>(
       options_.uploads,
-      [this](const PackRef& pack) {
-        return PutObject(PackKey(pack.name), pack.name);
+      [this](const ObjectItem& object) {
+        return PutObject(object.key, object.name);
       },
       [this] { Wake(); });
-  backlog_.RestartPacks();
-  SetState("catching up");
+  backlog_.RestartUploads();
+  SetState(backlog_.rebasing() ? "re-basing" : "catching up");
   return OkStatus();
 }
 
@@ -118,6 +121,7 @@ bool Shipper::EndSession(const Status& ended) {
   if (stopping()) return false;
   NoteError(ended);
   SaveStateIfDue();
+  full_ = ended.Is(StatusCode::kNoSpace);
   // Fenced is for good (O9): only an explicit takeover ends it.
   fenced_ = ended.Is(StatusCode::kFenced);
   if (ended.Is(StatusCode::kUnavailable) && options_.removable) {
@@ -149,12 +153,23 @@ Status Shipper::Ship() {
 }
 
 Result<bool> Shipper::ShipStep() {
+  const auto idle = ShipMore();
+  if (!idle.status().Is(StatusCode::kTrimmed)) return idle;
+  // What the target lacks is no longer on the primary.
+  TREFOIL_TRY(Rebase());
+  return false;
+}
+
+Result<bool> Shipper::ShipMore() {
   {
     const MutexLock lock(mu_);
     nudged_ = false;
   }
   TREFOIL_TRY(RecheckIfDue());
   TREFOIL_TRY(backlog_.Scan(kScanCommits));
+  if (std::exchange(full_, false) && !backlog_.rebasing()) {
+    TREFOIL_TRY(CollectGarbage().status());
+  }
   Dispatch();
   TREFOIL_TRY(CollectUploads());
   PublishBacklog();
@@ -168,6 +183,8 @@ Result<bool> Shipper::ShipStep() {
     TREFOIL_TRY(ShipSideObjects());
     NoteSuccess();
     SetState("up to date");
+    TREFOIL_ASSIGN(const bool more, CollectGarbage());
+    return !more;
   }
   return true;
 }
@@ -176,9 +193,9 @@ void Shipper::Dispatch() {
   const size_t limit =
       static_cast<size_t>(std::max(options_.uploads, 1)) * kQueuedPerUpload;
   while (pool_->pending() < limit) {
-    const auto pack = backlog_.NextPack();
-    if (!pack) return;
-    pool_->Submit(*pack);
+    auto object = backlog_.NextUpload();
+    if (!object) return;
+    pool_->Submit(std::move(*object));
   }
 }
 
@@ -186,7 +203,7 @@ Status Shipper::CollectUploads() {
   Status first;
   for (const UploadPool::Done& done : pool_->TakeDone()) {
     if (done.status.ok()) {
-      backlog_.PackDone(done.pack);
+      backlog_.UploadDone(done.object);
       progressed_ = true;
     } else if (first.ok()) {
       first = done.status;
@@ -195,44 +212,74 @@ Status Shipper::CollectUploads() {
   return first;
 }
 
-// O3: every pack that it needs was confirmed before; the watermark follows.
+// O3: everything that it needs was confirmed before; the watermark follows.
 Status Shipper::ShipFront() {
   const CommitRef ref = backlog_.front()->ref;
-  SetState("catching up");
-  if (!backlog_.IsPresent(ref.name)) {
-    TREFOIL_TRY(
-        PutObject(CommitKey(ref.generation, ref.seq, ref.name), ref.name));
-  }
+  const ObjectItem last = backlog_.front()->last;
+  SetState(backlog_.rebasing() ? "re-basing" : "catching up");
+  if (!backlog_.IsPresent(last)) TREFOIL_TRY(PutObject(last.key, last.name));
+  if (backlog_.rebasing()) side_.NotePut(last);
   backlog_.FrontDone();
   NoteSuccess();
   PublishBacklog();
-  SetWatermark(ref);
+  SetWatermark(ref, last.key);
   return OkStatus();
 }
 
 Status Shipper::ShipSideObjects() {
-  CommitSeq watermark;
-  {
-    const MutexLock lock(mu_);
-    watermark = state_.status.watermark;
-  }
+  const CommitSeq watermark = Watermark().seq;
   if (watermark == checkpoints_seen_) return OkStatus();
-  TREFOIL_TRY(side_.PutCheckpoints(
+  const auto released = side_.PutCheckpoint(
       watermark, [this](const std::string& key, const Hash256& name) {
         return PutObject(key, name);
-      }));
+      });
+  // A newer one took its place just now.
+  if (released.status().Is(StatusCode::kTrimmed)) return OkStatus();
+  if (!released.ok()) return released.status();
   checkpoints_seen_ = watermark;
+  SetReleased(*released);
   return OkStatus();
+}
+
+Result<bool> Shipper::CollectGarbage() {
+  const int64_t now = world_.clock.MonotonicNanos();
+  if (gc_.IsDue(now) && !watermark_key_.empty()) {
+    const Status looked = gc_.Look({*store_, Watermark().seq, watermark_key_},
+                                   now, [this] { return !stopping(); });
+    if (looked.Is(StatusCode::kNotFound)) {
+      audited_ = false;
+      return Status(StatusCode::kUnavailable, looked.message());
+    }
+    TREFOIL_TRY(looked);
+  }
+  if (!gc_.HasRipe()) return false;
+  TREFOIL_TRY(CheckClaim());
+  TREFOIL_TRY(
+      gc_.DeleteBatch(*store_, [this](uint64_t bytes) { NoteDeleted(bytes); }));
+  return gc_.HasRipe();
+}
+
+Status Shipper::CheckClaim() {
+  checked_nanos_ = world_.clock.MonotonicNanos();
+  const Status owner = CheckStillOwner(*store_, held_);
+  if (!owner.Is(StatusCode::kNotFound)) return owner;
+  // An emptied target, perhaps: the next session claims it and looks.
+  audited_ = false;
+  return Status(StatusCode::kUnavailable, owner.message());
 }
 
 Status Shipper::RecheckIfDue() {
   const int64_t now = world_.clock.MonotonicNanos();
   if (now - checked_nanos_ < options_.recheck_nanos) return OkStatus();
-  checked_nanos_ = now;
-  const Status owner = CheckStillOwner(*store_, held_);
-  if (!owner.Is(StatusCode::kNotFound)) return owner;
-  // An emptied target, perhaps: the next session claims it and looks.
-  return Status(StatusCode::kUnavailable, owner.message());
+  TREFOIL_TRY(CheckClaim());
+  checkpoints_seen_ = CommitSeq();
+  // An older copy of the medium has the claim, but not what came after.
+  if (watermark_key_.empty()) return OkStatus();
+  const auto there = store_->Head(watermark_key_);
+  if (!there.status().Is(StatusCode::kNotFound)) return there.status();
+  audited_ = false;
+  return Status(StatusCode::kUnavailable,
+                watermark_key_ + " is gone from the target");
 }
 
 bool Shipper::BackedOff() {

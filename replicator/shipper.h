@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -24,6 +25,7 @@
 #include "replicator/rate_meter.h"
 #include "replicator/side_objects.h"
 #include "replicator/store/cancel.h"
+#include "replicator/target_gc.h"
 #include "replicator/target_state.h"
 #include "replicator/upload_pool.h"
 
@@ -51,6 +53,8 @@ struct ShipperOptions {
   // How often the claim (and with it the target) is looked at.
   int64_t recheck_nanos = 30'000'000'000;
   int64_t settle_nanos = 2'000'000'000;
+  // How long an object that nothing needs stays on the target.
+  int64_t gc_grace_nanos = 3'600'000'000'000;
   // A save costs the primary disk a sync.
   int64_t save_nanos = 3'000'000'000;
 };
@@ -79,6 +83,8 @@ class Shipper {
   void Wake();
   [[nodiscard]] TargetStatus status() const;
   [[nodiscard]] const std::string& name() const { return options_.name; }
+  // The target can do without the primary's commits up to this one.
+  [[nodiscard]] CommitSeq released() const;
 
  private:
   // --- The thread: shipper.cc -------------------------------------------
@@ -87,10 +93,14 @@ class Shipper {
   Status Ship();
   // Whether there is nothing to do until something happens.
   Result<bool> ShipStep();
+  Result<bool> ShipMore();
   void Dispatch();
   Status CollectUploads();
   Status ShipFront();
   Status ShipSideObjects();
+  // Whether there is more of it.
+  Result<bool> CollectGarbage();
+  Status CheckClaim();
   Status RecheckIfDue();
   void BackOff();
   // Whether a session may begin.
@@ -102,17 +112,23 @@ class Shipper {
   // --- Beginning of a session: session.cc --------------------------------
   Status Connect();
   Status Claim();
-  Result<CommitRef> ClaimBase();
+  Result<CommitRef> FindClaimBase();
   Result<bool> ClaimIsOurs(const ClaimName& claim);
   Status Validate();
   Status Audit();
+  bool IsStillThere(const CommitRef& watermark, const HeldObjects& held);
+  Status Rebase();
   Status PutObject(const std::string& key, const Hash256& name);
 
   // --- What the status says: shipper_status.cc ----------------------------
   void LoadState();
   void SetState(std::string_view state);
-  void SetWatermark(const CommitRef& commit);
+  // `key`: the object that proves it; empty: only remembered.
+  void SetWatermark(const CommitRef& commit, const std::string& key);
+  [[nodiscard]] CommitRef Watermark() const;
+  void SetReleased(CommitSeq released);
   void NoteHeld(uint64_t bytes);
+  void NoteDeleted(uint64_t bytes);
   void NoteError(const Status& error);
   void NoteSuccess();
   void PublishBacklog();
@@ -134,7 +150,12 @@ class Shipper {
   RateMeter meter_;
   Backlog backlog_;
   SideObjects side_;
+  TargetGc gc_;
   ClaimName held_;
+  std::optional<CommitRef> claim_base_;
+  // The object that proves the watermark; empty: nothing did yet.
+  std::string watermark_key_;
+  bool full_ = false;  // the target was, when the last session ended
   // The audit's answer still holds, unless the target was away.
   bool audited_ = false;
   bool progressed_ = false;
@@ -149,6 +170,7 @@ class Shipper {
   mutable Mutex mu_;  // a leaf
   CondVar changed_;
   TargetState state_ GUARDED_BY(mu_);
+  CommitSeq released_ GUARDED_BY(mu_);
   bool dirty_ GUARDED_BY(mu_) = false;
   bool nudged_ GUARDED_BY(mu_) = false;
   uint64_t events_ GUARDED_BY(mu_) = 0;

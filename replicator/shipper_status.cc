@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a shipper says of itself, and the file that remembers it.
+#include <algorithm>
+
 #include "fs/base/log.h"
 #include "replicator/shipper.h"
 
@@ -64,7 +66,8 @@ void Shipper::SetState(std::string_view state) {
   on_change_();
 }
 
-void Shipper::SetWatermark(const CommitRef& commit) {
+void Shipper::SetWatermark(const CommitRef& commit, const std::string& key) {
+  watermark_key_ = key;
   {
     const MutexLock lock(mu_);
     state_.status.watermark = commit.seq;
@@ -76,10 +79,41 @@ void Shipper::SetWatermark(const CommitRef& commit) {
   on_change_();
 }
 
+CommitRef Shipper::Watermark() const {
+  const MutexLock lock(mu_);
+  CommitRef commit;
+  commit.seq = state_.status.watermark;
+  commit.generation = state_.watermark_generation;
+  commit.name = state_.watermark_name;
+  commit.time_nanos = state_.status.watermark_time_nanos;
+  return commit;
+}
+
+void Shipper::SetReleased(CommitSeq released) {
+  {
+    const MutexLock lock(mu_);
+    released_ = released;
+  }
+  on_change_();
+}
+
+CommitSeq Shipper::released() const {
+  const MutexLock lock(mu_);
+  return released_;
+}
+
 void Shipper::NoteHeld(uint64_t bytes) {
   const MutexLock lock(mu_);
   ++state_.status.objects_held;
   state_.status.bytes_held += bytes;
+  dirty_ = true;
+}
+
+void Shipper::NoteDeleted(uint64_t bytes) {
+  const MutexLock lock(mu_);
+  TargetStatus& status = state_.status;
+  status.objects_held -= std::min<uint64_t>(status.objects_held, 1);
+  status.bytes_held -= std::min(status.bytes_held, bytes);
   dirty_ = true;
 }
 

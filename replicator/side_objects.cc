@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <vector>
 
 namespace trefoil {
@@ -13,26 +12,29 @@ namespace {
 constexpr std::string_view kVolumePrefix = "volume/";
 constexpr std::string_view kCheckpointPrefix = "checkpoint/";
 
-Result<std::vector<std::string>> ListKeys(ObjectStore& store,
-                                          std::string_view prefix) {
-  std::vector<std::string> keys;
+Result<std::vector<ObjectInfo>> ListObjects(ObjectStore& store,
+                                            std::string_view prefix) {
+  std::vector<ObjectInfo> objects;
   TREFOIL_TRY(store.List(prefix, "", [&](const ObjectInfo& info) {
-    if (ParseObjectKey(info.key).ok()) keys.push_back(info.key);
+    if (ParseObjectKey(info.key).ok()) objects.push_back(info);
     return true;
   }));
-  return keys;
+  return objects;
 }
 
 }  // namespace
 
 Status SideObjects::Learn(ObjectStore& target) {
   on_target_.clear();
-  TREFOIL_ASSIGN(const auto local, ListKeys(local_, kVolumePrefix));
-  TREFOIL_ASSIGN(const auto there, ListKeys(target, kVolumePrefix));
-  on_target_.insert(there.begin(), there.end());
+  TREFOIL_ASSIGN(const auto local,
+                 ListObjects(source_.objects(), kVolumePrefix));
+  TREFOIL_ASSIGN(const auto there, ListObjects(target, kVolumePrefix));
+  for (const ObjectInfo& object : there) {
+    on_target_[object.key] = object.size_bytes;
+  }
   bool shared = there.empty();
-  for (const std::string& key : local) {
-    shared = shared || on_target_.contains(key);
+  for (const ObjectInfo& object : local) {
+    shared = shared || on_target_.contains(object.key);
   }
   if (!shared) {
     return Status(StatusCode::kInvalidArgument,
@@ -40,31 +42,38 @@ Status SideObjects::Learn(ObjectStore& target) {
                               "of its own",
                               target.Describe()));
   }
-  TREFOIL_ASSIGN(const auto checkpoints, ListKeys(target, kCheckpointPrefix));
-  on_target_.insert(checkpoints.begin(), checkpoints.end());
-  return OkStatus();
-}
-
-Status SideObjects::PutMissing(std::string_view prefix, CommitSeq limit,
-                               const PutFunction& put) {
-  TREFOIL_ASSIGN(const auto keys, ListKeys(local_, prefix));
-  for (const std::string& key : keys) {
-    TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
-    if (parsed.number > limit.value || on_target_.contains(key)) continue;
-    TREFOIL_TRY(put(key, parsed.name));
-    on_target_.insert(key);
+  TREFOIL_ASSIGN(const auto checkpoints,
+                 ListObjects(target, kCheckpointPrefix));
+  for (const ObjectInfo& object : checkpoints) {
+    on_target_[object.key] = object.size_bytes;
   }
   return OkStatus();
 }
 
-Status SideObjects::PutVolumeObjects(const PutFunction& put) {
-  return PutMissing(kVolumePrefix,
-                    CommitSeq(std::numeric_limits<uint64_t>::max()), put);
+Status SideObjects::Put(const ObjectInfo& object, const PutFunction& put) {
+  if (IsThere(object)) return OkStatus();
+  TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(object.key));
+  TREFOIL_TRY(put(object.key, parsed.name));
+  on_target_[object.key] = object.size_bytes;
+  return OkStatus();
 }
 
-Status SideObjects::PutCheckpoints(CommitSeq watermark,
-                                   const PutFunction& put) {
-  return PutMissing(kCheckpointPrefix, watermark, put);
+Status SideObjects::PutVolumeObjects(const PutFunction& put) {
+  TREFOIL_ASSIGN(const auto objects,
+                 ListObjects(source_.objects(), kVolumePrefix));
+  for (const ObjectInfo& object : objects) TREFOIL_TRY(Put(object, put));
+  return OkStatus();
+}
+
+Result<CommitSeq> SideObjects::PutCheckpoint(CommitSeq watermark,
+                                             const PutFunction& put) {
+  TREFOIL_ASSIGN(const auto newest, source_.NewestCheckpoint());
+  if (!newest) return CommitSeq();
+  TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(newest->key));
+  const CommitSeq seq(parsed.number);
+  if (seq > watermark) return CommitSeq();
+  TREFOIL_TRY(Put(*newest, put));
+  return seq;
 }
 
 }  // namespace trefoil

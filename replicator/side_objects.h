@@ -7,10 +7,11 @@
 
 #include <functional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
-#include "fs/object/local_tree.h"
 #include "fs/object/object_store.h"
+#include "replicator/commit_source.h"
+#include "replicator/object_item.h"
 
 namespace trefoil {
 
@@ -19,21 +20,31 @@ class SideObjects {
   using PutFunction =
       std::function<Status(const std::string& key, const Hash256& name)>;
 
-  explicit SideObjects(LocalTree& local) : local_(local) {}
+  explicit SideObjects(CommitSource& source) : source_(source) {}
 
   // Looks at what is on the target. kInvalidArgument when it holds a volume
   // and not this one.
   Status Learn(ObjectStore& target);
-  // Puts what is missing: volume objects, and checkpoints up to `watermark`.
+  // Puts what is missing of the volume objects.
   Status PutVolumeObjects(const PutFunction& put);
-  Status PutCheckpoints(CommitSeq watermark, const PutFunction& put);
+  // Puts the newest checkpoint when it is missing and not beyond `watermark`;
+  // answers with the commit that the target needs no older ones for, 0 when
+  // there is none.
+  Result<CommitSeq> PutCheckpoint(CommitSeq watermark, const PutFunction& put);
+  // A checkpoint was put by somebody else.
+  void NotePut(const ObjectItem& checkpoint) {
+    on_target_[checkpoint.key] = checkpoint.size_bytes;
+  }
 
  private:
-  Status PutMissing(std::string_view prefix, CommitSeq limit,
-                    const PutFunction& put);
+  [[nodiscard]] bool IsThere(const ObjectInfo& object) const {
+    const auto found = on_target_.find(object.key);
+    return found != on_target_.end() && found->second == object.size_bytes;
+  }
+  Status Put(const ObjectInfo& object, const PutFunction& put);
 
-  LocalTree& local_;
-  std::unordered_set<std::string> on_target_;
+  CommitSource& source_;
+  std::unordered_map<std::string, uint64_t> on_target_;  // sizes by key
 };
 
 }  // namespace trefoil

@@ -10,6 +10,7 @@
 #include "fs/base/log.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/rebuild.h"
+#include "replicator/checkpoint.h"
 #include "replicator/recover.h"
 #include "replicator/target_opener.h"
 #include "replicator/target_state.h"
@@ -71,6 +72,11 @@ Status TakingOver::ReadVolume() {
     claim_.base_seq = CommitSeq(head.number);
     claim_.base_generation = head.generation;
     claim_.base_name = head.name;
+    if (head.kind == ObjectKind::kCheckpoint) {
+      TREFOIL_ASSIGN(const CommitRef commit,
+                     CommitOfCheckpoint(objects_, chain.back().key));
+      claim_.base_name = commit.name;
+    }
     claim_.name.generation = head.generation;
   }
   if (!world_.env.Exists(Path("generation"))) return OkStatus();

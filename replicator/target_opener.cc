@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <utility>
 
 #include "fs/base/bytes.h"
@@ -39,6 +40,26 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
 Status TidyTarget(ObjectStore& store) {
   auto* dir = dynamic_cast<DirStore*>(&store);
   return dir == nullptr ? OkStatus() : dir->RemoveTemporaries();
+}
+
+Result<int64_t> GraceOf(const TargetSettings& target) {
+  constexpr int64_t kNanosPerMinute = 60'000'000'000;
+  constexpr int64_t kDefaultMinutes = 60;
+  constexpr int64_t kMaxMinutes = 366 * 24 * 60;
+  const auto option = target.options.find("grace_minutes");
+  if (option == target.options.end()) return kDefaultMinutes * kNanosPerMinute;
+  const std::string& text = option->second;
+  int64_t minutes = -1;
+  const auto parsed =
+      std::from_chars(text.data(), text.data() + text.size(), minutes);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() ||
+      minutes < 0 || minutes > kMaxMinutes) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("target {}: grace_minutes must be a whole number "
+                              "from 0 to {}",
+                              target.name, kMaxMinutes));
+  }
+  return minutes * kNanosPerMinute;
 }
 
 bool StoreDecides(const TargetSettings& target) {

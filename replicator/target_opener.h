@@ -25,6 +25,10 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
 // by its owner only (O9).
 Status TidyTarget(ObjectStore& store);
 
+// How long an object that nothing needs stays on the target: grace_minutes, or
+// an hour. kInvalidArgument names the target.
+Result<int64_t> GraceOf(const TargetSettings& target);
+
 // Whether the target is known to decide atomically who was first.
 bool StoreDecides(const TargetSettings& target);
 bool IsRemovable(const TargetSettings& target);

@@ -38,10 +38,10 @@ UploadPool::~UploadPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void UploadPool::Submit(const PackRef& pack) {
+void UploadPool::Submit(ObjectItem object) {
   {
     const MutexLock lock(mu_);
-    queue_.push_back(pack);
+    queue_.push_back(std::move(object));
   }
   changed_.SignalAll();
   if (threads_.empty()) RunNext();
@@ -80,19 +80,19 @@ void UploadPool::Work() {
 }
 
 void UploadPool::RunNext() {
-  PackRef pack;
+  ObjectItem object;
   {
     const MutexLock lock(mu_);
     if (queue_.empty()) return;  // another thread was faster
-    pack = queue_.front();
+    object = std::move(queue_.front());
     queue_.pop_front();
     ++running_;
   }
-  Status status = upload_(pack);
+  Status status = upload_(object);
   {
     const MutexLock lock(mu_);
     --running_;
-    done_.push_back({pack, std::move(status)});
+    done_.push_back({std::move(object), std::move(status)});
   }
   changed_.SignalAll();
   on_done_();

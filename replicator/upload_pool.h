@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// UploadPool: a few threads that put packs on one target, at low CPU priority.
-// The owner of the pool decides what and how much; the pool only bounds how
-// many uploads run at a time.
-// Thread rule: Submit, TakeDone, DropQueued and WaitIdle by one thread.
+// UploadPool: a few threads that put objects on one target, at low CPU
+// priority. The owner of the pool decides what and how much; the pool only
+// bounds how many uploads run at a time. Thread rule: Submit, TakeDone,
+// DropQueued and WaitIdle by one thread.
 #pragma once
 
 #include <deque>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "fs/base/mutex.h"
-#include "fs/object/commit.h"
+#include "replicator/object_item.h"
 
 namespace trefoil {
 
@@ -21,10 +21,10 @@ void LowerThreadPriority();
 class UploadPool {
  public:
   struct Done {
-    PackRef pack;
+    ObjectItem object;
     Status status;
   };
-  using Upload = std::function<Status(const PackRef&)>;
+  using Upload = std::function<Status(const ObjectItem&)>;
 
   // `upload` runs in the pool's threads; `on_done` after each, without a lock.
   // Without threads Submit does the upload.
@@ -34,7 +34,7 @@ class UploadPool {
   UploadPool(const UploadPool&) = delete;
   UploadPool& operator=(const UploadPool&) = delete;
 
-  void Submit(const PackRef& pack);
+  void Submit(ObjectItem object);
   // What ended since the last call.
   std::vector<Done> TakeDone();
   // Queued or running.
@@ -53,7 +53,7 @@ class UploadPool {
 
   mutable Mutex mu_;
   CondVar changed_;
-  std::deque<PackRef> queue_ GUARDED_BY(mu_);
+  std::deque<ObjectItem> queue_ GUARDED_BY(mu_);
   std::vector<Done> done_ GUARDED_BY(mu_);
   size_t running_ GUARDED_BY(mu_) = 0;
   bool stopping_ GUARDED_BY(mu_) = false;

@@ -377,7 +377,8 @@ class Delta {
     return cut_.view->Get(key.first, key.second);
   }
 
-  // The packs among the changes, as what was added or retired.
+  // The packs among the changes that were added, and what was retired: packs,
+  // and commits as holders of blocks.
   Status FindPacks(std::vector<PackRef>* added,
                    std::vector<PackRef>* retired) const {
     for (const auto& key : keys_) {
@@ -385,7 +386,7 @@ class Delta {
       TREFOIL_ASSIGN(const auto bytes, Value(key));
       if (!bytes) continue;
       TREFOIL_ASSIGN(const PackRecord record, PackRecord::Decode(*bytes));
-      if (record.kind != ObjectKind::kPack) continue;
+      if (!record.retired && record.kind != ObjectKind::kPack) continue;
       (record.retired ? retired : added)
           ->push_back({PackNo(NumberInKey(key.second)), record.name,
                        record.size_bytes});

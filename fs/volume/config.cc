@@ -37,11 +37,17 @@ constexpr std::array<std::string_view, 5> kTopKeys = {
     "commit", "detached", "format", "journal", "target"};
 constexpr std::array<std::string_view, 1> kJournalKeys = {"capacity"};
 constexpr std::array<std::string_view, 1> kCommitKeys = {"interval_seconds"};
-// How a target is reached, then what init found out about it.
-constexpr std::array<std::string_view, 9> kTargetKeys = {
-    "name",    "url",     "region",           "path_style",
-    "profile", "ca_file", "credentials_file", "conditional_put",
-    "probed"};
+// How a target is reached and kept, then what init found out about it.
+constexpr std::array<std::string_view, 10> kTargetKeys = {"name",
+                                                          "url",
+                                                          "region",
+                                                          "path_style",
+                                                          "profile",
+                                                          "ca_file",
+                                                          "credentials_file",
+                                                          "grace_minutes",
+                                                          "conditional_put",
+                                                          "probed"};
 
 // Names that commands use for something else.
 constexpr std::array<std::string_view, 2> kReservedNames = {"all", "primary"};

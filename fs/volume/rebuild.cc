@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "fs/base/log.h"
@@ -125,17 +126,27 @@ Result<std::vector<ChainLink>> FindChain(ObjectStore& store) {
 Status VisitCheckpointObjects(
     ObjectStore& store, std::string_view checkpoint_key,
     const std::function<Status(const ObjectInfo&)>& visit) {
+  std::unordered_set<PackNo> holders;  // of blocks; 'B' sorts before 'P'
   return ReadCommit(
       store, checkpoint_key,
       [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
       [&](const DeltaEntry& entry) -> Status {
-        if (entry.family != static_cast<uint8_t>(Family::kLive) ||
-            entry.key[0] != 'P' || !entry.value) {
+        if (entry.family != static_cast<uint8_t>(Family::kLive)) {
           return OkStatus();
         }
+        TREFOIL_TRY(CheckEntry(entry.family, entry.key, entry.value)
+                        .WithContext(checkpoint_key));
+        if (entry.key[0] == 'B') {
+          TREFOIL_ASSIGN(const BlockRecord block,
+                         BlockRecord::Decode(*entry.value));
+          holders.insert(block.pack);
+        }
+        if (entry.key[0] != 'P') return OkStatus();
         TREFOIL_ASSIGN(const PackRecord record,
                        PackRecord::Decode(*entry.value));
-        if (record.retired) return OkStatus();
+        if (!holders.contains(PackNo(NumberInKey(entry.key)))) {
+          return OkStatus();
+        }
         return visit({ObjectKeyOf(record), record.size_bytes});
       });
 }

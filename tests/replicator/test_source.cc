@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <utility>
 
+#include "fs/index/keys.h"
 #include "fs/volume/identity.h"
+#include "fs/volume/pack_object.h"
 
 namespace trefoil::testing {
 
@@ -57,6 +60,13 @@ PackRef TestSource::AddPack(size_t bytes) {
 }
 
 CommitRef TestSource::AddCommit(int packs, size_t pack_bytes) {
+  return MakeCommit(packs, pack_bytes, false);
+}
+
+CommitRef TestSource::AddHolder() { return MakeCommit(0, 0, true); }
+
+CommitRef TestSource::MakeCommit(int packs, size_t pack_bytes,
+                                 bool holds_blocks) {
   const CommitRef before = head();
   CommitRef ref;
   ref.seq = before.seq.Next();
@@ -75,6 +85,10 @@ CommitRef TestSource::AddCommit(int packs, size_t pack_bytes) {
     info.packs_added.push_back(AddPack(pack_bytes));
   }
   info.pack_no = PackNo(next_pack_no_++);
+  {
+    const MutexLock lock(mu_);
+    info.packs_retired = retired_;
+  }
 
   ObjectHeader header;
   header.kind = ObjectKind::kCommit;
@@ -93,9 +107,141 @@ CommitRef TestSource::AddCommit(int packs, size_t pack_bytes) {
   {
     const MutexLock lock(mu_);
     chain_.push_back(ref);
+    for (const PackRef& pack : info.packs_added) {
+      PackRecord& record = live_[pack.pack_no];
+      record.name = pack.name;
+      record.size_bytes = pack.size_bytes;
+    }
+    if (holds_blocks) {
+      live_[info.pack_no] = {ObjectKind::kCommit, ref.name,      ref.size_bytes,
+                             ref.generation,      ref.seq.value, false};
+    }
+    retired_.clear();
   }
   changed_.SignalAll();
   return ref;
+}
+
+void TestSource::Retire(const std::vector<PackRef>& packs) {
+  const MutexLock lock(mu_);
+  for (const PackRef& pack : packs) {
+    live_.erase(pack.pack_no);
+    retired_.push_back(pack);
+    let_go_.push_back(PackKey(pack.name));
+  }
+}
+
+void TestSource::RetireHolder(const CommitRef& commit) {
+  const MutexLock lock(mu_);
+  for (auto at = live_.begin(); at != live_.end(); ++at) {
+    if (at->second.name != commit.name) continue;
+    retired_.push_back({at->first, commit.name, commit.size_bytes});
+    let_go_.push_back(KeyOf(commit));
+    live_.erase(at);
+    return;
+  }
+}
+
+void TestSource::LetGoOfRetired() {
+  const MutexLock lock(mu_);
+  EXPECT_TRUE(retired_.empty());
+  for (const std::string& key : let_go_) {
+    EXPECT_TRUE(objects_.Delete(key).ok());
+  }
+  let_go_.clear();
+}
+
+void TestSource::TrimCommits(CommitSeq through) {
+  const MutexLock lock(mu_);
+  trimmed_ = through;
+  for (size_t i = 0; i < through.value; ++i) {
+    const bool holds = std::any_of(
+        live_.begin(), live_.end(),
+        [&](const auto& held) { return held.second.name == chain_[i].name; });
+    if (holds) continue;
+    EXPECT_TRUE(objects_.Delete(KeyOf(chain_[i])).ok());
+  }
+}
+
+CommitSeq TestSource::released() const {
+  const MutexLock lock(mu_);
+  return released_;
+}
+
+int TestSource::checkpoints_made() const {
+  const MutexLock lock(mu_);
+  return checkpoints_made_;
+}
+
+Status TestSource::WriteState(CommitWriter& writer) {
+  const MutexLock lock(mu_);
+  for (const auto& [number, pack] : live_) {  // a block in each
+    BlockRecord block;
+    block.pack = number;
+    TREFOIL_TRY(
+        writer.AddDelta(0, BlockKey(BlockNo(number.value)), block.Encode()));
+  }
+  for (const auto& [number, pack] : live_) {
+    TREFOIL_TRY(writer.AddDelta(0, PackNoKey(number), pack.Encode()));
+  }
+  return OkStatus();
+}
+
+Result<CommitRef> TestSource::Checkpoint() {
+  const CommitRef commit = head();
+  TREFOIL_ASSIGN(const auto newest, NewestCheckpoint());
+  if (newest && ParseObjectKey(newest->key)->number == commit.seq.value) {
+    return commit;
+  }
+  ObjectHeader header;
+  header.kind = ObjectKind::kCheckpoint;
+  header.volume_id = volume_id_;
+  header.generation = commit.generation;
+  header.number = commit.seq.value;
+  header.previous = commit.name;
+  CommitInfo info;
+  info.seq = commit.seq;
+  info.generation = commit.generation;
+  info.epoch = Epoch(commit.seq.value);
+  info.cut = commit.cut;
+  info.time_nanos = commit.time_nanos;
+  TREFOIL_ASSIGN(auto writer,
+                 CommitWriter::Create(env_, Random::System(), TemporaryPath(),
+                                      header, info));
+  TREFOIL_TRY(WriteState(*writer));
+  TREFOIL_ASSIGN(const FinishedObject object, writer->Finish());
+  TREFOIL_TRY(objects_.Adopt(
+      object, CheckpointKey(commit.generation, commit.seq, object.name)));
+  if (newest) TREFOIL_TRY(objects_.Delete(newest->key));
+  const MutexLock lock(mu_);
+  ++checkpoints_made_;
+  return commit;
+}
+
+Result<std::optional<ObjectInfo>> TestSource::NewestCheckpoint() {
+  std::optional<ObjectInfo> newest;
+  TREFOIL_TRY(objects_.List("checkpoint/", "", [&](const ObjectInfo& info) {
+    newest = info;
+    return true;
+  }));
+  return newest;
+}
+
+void TestSource::ReleaseCommits(CommitSeq through) {
+  const MutexLock lock(mu_);
+  released_ = through;
+}
+
+Result<CommitRef> TestSource::VisitHeadObjects(
+    const std::function<Status(const ObjectInfo&)>& visit) {
+  const MutexLock lock(mu_);
+  for (const auto& [number, pack] : live_) {
+    TREFOIL_TRY(visit({ObjectKeyOf(pack), pack.size_bytes}));
+  }
+  for (const PackRef& pack : retired_) {
+    TREFOIL_TRY(visit({PackKey(pack.name), pack.size_bytes}));
+  }
+  return chain_.empty() ? CommitRef() : chain_.back();
 }
 
 void TestSource::NextGeneration() {
@@ -131,6 +277,9 @@ CommitRef TestSource::head() const {
 
 Result<CommitRef> TestSource::NextCommit(CommitSeq after) {
   const MutexLock lock(mu_);
+  if (after < trimmed_) {
+    return Status(StatusCode::kTrimmed, "a checkpoint stands for the commit");
+  }
   if (after.value < chain_.size()) return chain_[after.value];
   return Status(StatusCode::kNotFound, "no commit follows");
 }

@@ -5,10 +5,12 @@
 // any.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "fs/base/mutex.h"
+#include "fs/index/records.h"
 #include "fs/object/commit.h"
 #include "replicator/commit_source.h"
 #include "replicator/replicator.h"
@@ -22,8 +24,11 @@ class TestSource final : public CommitSource {
   // Makes `path`, with the volume object of a new volume in it.
   explicit TestSource(const std::string& path, Env& env = Env::Posix());
 
-  // A commit that needs `packs` new packs of about `pack_bytes` each.
+  // A commit that needs `packs` new packs of about `pack_bytes` each, and tells
+  // of what was retired.
   CommitRef AddCommit(int packs, size_t pack_bytes = 3000);
+  // The same, holding blocks of its own.
+  CommitRef AddHolder();
   void AddCommits(int count, int packs) {
     for (int i = 0; i < count; ++i) AddCommit(packs);
   }
@@ -34,6 +39,18 @@ class TestSource final : public CommitSource {
   // volume's disk would go on from.
   void RewindTo(CommitSeq seq);
 
+  // Nothing needs these from the next commit on.
+  void Retire(const std::vector<PackRef>& packs);
+  void RetireHolder(const CommitRef& commit);
+  // Removes the files of what was retired and is in a commit.
+  void LetGoOfRetired();
+  // Lets a checkpoint stand for the commits up to `through`: they go, unless
+  // they hold blocks.
+  void TrimCommits(CommitSeq through);
+  [[nodiscard]] CommitSeq released() const;
+  [[nodiscard]] int checkpoints_made() const;
+
+  // All commits ever made but those taken back, trimmed ones too.
   [[nodiscard]] std::vector<CommitRef> commits() const;
   // The packs that `commit` added.
   std::vector<PackRef> Packs(const CommitRef& commit);
@@ -41,12 +58,19 @@ class TestSource final : public CommitSource {
   [[nodiscard]] CommitRef head() const override;
   Result<CommitRef> NextCommit(CommitSeq after) override;
   bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) override;
+  Result<CommitRef> Checkpoint() override;
+  Result<std::optional<ObjectInfo>> NewestCheckpoint() override;
+  void ReleaseCommits(CommitSeq through) override;
+  Result<CommitRef> VisitHeadObjects(
+      const std::function<Status(const ObjectInfo&)>& visit) override;
   LocalTree& objects() override { return objects_; }
   [[nodiscard]] VolumeId volume_id() const override { return volume_id_; }
   [[nodiscard]] Generation generation() const override;
 
  private:
   PackRef AddPack(size_t bytes);
+  CommitRef MakeCommit(int packs, size_t pack_bytes, bool holds_blocks);
+  Status WriteState(CommitWriter& writer);
   std::string TemporaryPath();
 
   Env& env_;
@@ -57,6 +81,12 @@ class TestSource final : public CommitSource {
   mutable Mutex mu_;
   CondVar changed_;
   std::vector<CommitRef> chain_ GUARDED_BY(mu_);
+  CommitSeq trimmed_ GUARDED_BY(mu_);
+  CommitSeq released_ GUARDED_BY(mu_);
+  int checkpoints_made_ GUARDED_BY(mu_) = 0;
+  std::map<PackNo, PackRecord> live_ GUARDED_BY(mu_);  // holders of blocks
+  std::vector<PackRef> retired_ GUARDED_BY(mu_);       // in no commit yet
+  std::vector<std::string> let_go_ GUARDED_BY(mu_);    // their keys, in one
   Generation generation_ GUARDED_BY(mu_){1};
 };
 
@@ -71,6 +101,17 @@ class BorrowedSource final : public CommitSource {
   }
   bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) override {
     return base_.WaitForCommit(after, timeout_nanos);
+  }
+  Result<CommitRef> Checkpoint() override { return base_.Checkpoint(); }
+  Result<std::optional<ObjectInfo>> NewestCheckpoint() override {
+    return base_.NewestCheckpoint();
+  }
+  void ReleaseCommits(CommitSeq through) override {
+    base_.ReleaseCommits(through);
+  }
+  Result<CommitRef> VisitHeadObjects(
+      const std::function<Status(const ObjectInfo&)>& visit) override {
+    return base_.VisitHeadObjects(visit);
   }
   LocalTree& objects() override { return base_.objects(); }
   [[nodiscard]] VolumeId volume_id() const override {
