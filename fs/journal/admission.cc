@@ -83,7 +83,7 @@ Status Admission::Admit(uint64_t bytes, bool urgent) {
     WaitForMore();
   }
   outstanding_ += bytes;
-  if (!urgent && !pool_.single_threaded()) WaitForPace(bytes);
+  if (!urgent && !pool_.single_threaded()) WaitForPace();
   return stopped_;
 }
 
@@ -97,19 +97,14 @@ void Admission::WaitForMore() {
   mu_.Lock();
 }
 
-void Admission::WaitForPace(uint64_t bytes) {
-  const int64_t start = clock_.MonotonicNanos();
-  next_nanos_ = std::clamp(next_nanos_, start, start + kMaxPaceNanos);
-  const int64_t pace = PaceNanosPerMiB(used_ + outstanding_, FillBound());
-  const auto cost = static_cast<int64_t>(std::max(bytes, kMinPaceBytes));
-  const int64_t mine = next_nanos_ + pace * cost / (1 << 20);
-  next_nanos_ = mine;
-  bool waiting = true;
-  while (waiting && stopped_.ok()) {
+void Admission::WaitForPace() {
+  while (stopped_.ok()) {
     const int64_t now = clock_.MonotonicNanos();
+    next_nanos_ = std::min(next_nanos_, now + kMaxPaceNanos);
     // Trim may have made the wait pointless.
-    if (now >= mine || PaceNanosPerMiB(used_, FillBound()) == 0) return;
-    waiting = changed_cv_.WaitFor(mu_, std::chrono::nanoseconds(mine - now));
+    if (now >= next_nanos_ || PaceNanosPerMiB(used_, FillBound()) == 0) return;
+    static_cast<void>(
+        changed_cv_.WaitFor(mu_, std::chrono::nanoseconds(next_nanos_ - now)));
   }
 }
 
@@ -124,6 +119,12 @@ void Admission::OnReserve(uint64_t payload, uint64_t rest, uint64_t used) {
   outstanding_ -= std::min(outstanding_, payload);
   rest_ = rest;
   used_ = used;
+  // What the record costs is waited for by those who come next.
+  const int64_t pace = PaceNanosPerMiB(used_ + outstanding_, FillBound());
+  if (pace == 0) return;
+  const auto cost = static_cast<int64_t>(std::max(payload, kMinPaceBytes));
+  next_nanos_ =
+      std::max(next_nanos_, clock_.MonotonicNanos()) + pace * cost / (1 << 20);
 }
 
 void Admission::OnTrim(uint64_t used) {

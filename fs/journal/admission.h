@@ -46,7 +46,7 @@ class Admission {
   [[nodiscard]] uint64_t Capacity(size_t ready) const REQUIRES(mu_);
   [[nodiscard]] bool Fits(uint64_t bytes, bool urgent) const REQUIRES(mu_);
   [[nodiscard]] uint64_t FillBound() const;
-  void WaitForPace(uint64_t bytes) REQUIRES(mu_);
+  void WaitForPace() REQUIRES(mu_);
   // Waits for what RequestMore asked for.
   void WaitForMore() REQUIRES(mu_);
 

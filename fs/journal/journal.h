@@ -89,16 +89,15 @@ class Journal {
       const JournalOptions& options, Lsn from,
       const std::function<Status(const JournalRecord&)>& replay);
 
-  // Sets aside room for `bytes` of records (record overhead is added) until
-  // Cancel gives exactly the same amount back; what the caller reserves
-  // in between fits, so that Reserve can't fail: used + set aside never
-  // exceeds the capacity. Near the bound it waits a little longer each time,
+  // Sets aside room for `bytes` of records (record overhead is added): what
+  // the caller then reserves is taken from it, and Cancel gives the rest back.
+  // So Reserve can't fail: used + set aside never exceeds the capacity. Near the bound it waits a little longer each time,
   // at the bound it waits until Trim makes room: writers slow smoothly.
   // `urgent` callers (destage, operations that free things) take from a
   // reserve and do not wait. Call without locks. kNoSpace when the disk can't
   // hold another segment and nothing is left.
   virtual Status Admit(uint64_t bytes, bool urgent) = 0;
-  // Ends an Admit of `bytes`, after the Reserve and Write it was for.
+  // Gives back `bytes` of an Admit: those that were not reserved.
   virtual void Cancel(uint64_t bytes) = 0;
 
   // The next LSN and its place. Under the caller's sequencer lock, after

@@ -115,8 +115,10 @@ class JournalRoom {
         bytes_(other.bytes_) {}
   JournalRoom& operator=(JournalRoom&&) = delete;
   ~JournalRoom() {
-    if (journal_ != nullptr) journal_->Cancel(bytes_);
+    if (journal_ != nullptr && bytes_ > 0) journal_->Cancel(bytes_);
   }
+  // A record of `bytes` took its place.
+  void Take(uint64_t bytes) { bytes_ -= bytes; }
 
  private:
   JournalRoom(Journal& journal, uint64_t bytes)
@@ -139,10 +141,20 @@ Status VolumeCore::ChangeInEpoch(const ChangeSpec& spec, Epoch layer_epoch,
   return journal->WaitWritten(lsn);
 }
 
+Status VolumeCore::WaitForIndexRoom() {
+  const Status room = index->WaitForRoom();
+  if (room.ok()) return room;
+  // Memory and disk are both full; the flush goes on when there is room.
+  if (room.Is(StatusCode::kNoSpace)) return Status::Posix(ENOSPC);
+  Fail(room);
+  return Status::Posix(EIO);
+}
+
 Status VolumeCore::Submit(const ChangeSpec& spec,
                           std::optional<Epoch> layer_epoch, const Build& build,
                           Lsn* lsn) {
   TREFOIL_TRY(CheckWritable());
+  if (!spec.urgent) TREFOIL_TRY(WaitForIndexRoom());
   auto room = JournalRoom::Of(*journal, spec.meta_bytes + spec.data.size(),
                               spec.urgent);
   if (!room.ok()) return Status::Posix(room.status().posix_errno());
@@ -155,6 +167,7 @@ Status VolumeCore::Submit(const ChangeSpec& spec,
       Sequence(spec, layer_epoch, build, &reservation, &meta, &effects));
   *lsn = reservation.lsn;
   if (reservation.lsn == Lsn()) return OkStatus();
+  room->Take(meta.size() + spec.data.size());
   if (Status written = journal->Write(reservation, meta, spec.data);
       !written.ok()) {
     Fail(written);

@@ -155,6 +155,9 @@ struct VolumeCore {
   InodeId NewInode(Transaction& tx) REQUIRES(sequencer_mu);
 
  private:
+  // Bounds the memory of the index when changes come faster than the disk
+  // takes them. Called without locks.
+  Status WaitForIndexRoom();
   Status Submit(const ChangeSpec& spec, std::optional<Epoch> layer_epoch,
                 const Build& build, Lsn* lsn);
   // The part under the sequencer's lock.

@@ -14,8 +14,6 @@
 namespace trefoil {
 namespace {
 
-World RealWorld() { return {Env::Posix(), Clock::Real(), Random::System()}; }
-
 constexpr Caller kCaller{1000, 1000, 022};
 
 }  // namespace
@@ -26,7 +24,7 @@ TestVolume::TestVolume() {
   options.background = false;
   options.journal_capacity_bytes = 64ULL << 20;
   options.journal_segment_bytes = 4ULL << 20;
-  const Status formatted = Volume::Format(RealWorld(), path());
+  const Status formatted = Volume::Format(world(), path());
   EXPECT_TRUE(formatted.ok()) << formatted.ToString();
   Open();
 }
@@ -37,7 +35,7 @@ TestVolume::~TestVolume() {
 }
 
 void TestVolume::Open() {
-  auto opened = Volume::Open(RealWorld(), path(), options);
+  auto opened = Volume::Open(world(), path(), options);
   ASSERT_TRUE(opened.ok()) << opened.status().ToString();
   volume_ = std::move(*opened);
 }

@@ -5,12 +5,25 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
+#include "fs/base/clock.h"
 #include "fs/volume/volume.h"
 
 namespace trefoil {
+
+// The real clock, put forward at will.
+class ForwardClock final : public Clock {
+ public:
+  int64_t WallNanos() override { return Real().WallNanos() + ahead_; }
+  int64_t MonotonicNanos() override { return Real().MonotonicNanos() + ahead_; }
+  void Pass(int64_t seconds) { ahead_ += seconds * 1'000'000'000; }
+
+ private:
+  std::atomic<int64_t> ahead_{0};
+};
 
 class TestVolume {
  public:
@@ -43,9 +56,15 @@ class TestVolume {
   // everything that a user can see but access times; contents by hash.
   std::string Describe(NodeId root = kRootNode);
 
+  // Lets so many seconds pass, for the volume.
+  void Pass(int64_t seconds) { clock_.Pass(seconds); }
+
   VolumeOptions options;
 
  private:
+  World world() { return {Env::Posix(), clock_, Random::System()}; }
+
+  ForwardClock clock_;
   std::string directory_;
   std::unique_ptr<Volume> volume_;
 };
