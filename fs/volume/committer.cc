@@ -512,6 +512,12 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
     tx.Put(Family::kLive, PackNoKey(pack), own.Encode());
     return OkStatus();
   }));
+  // A crash must not forget a commit that somebody acts on: that is shipped, or
+  // lets objects go that only the one before needs (O5).
+  if (Status synced = core_.journal->SyncAll(); !synced.ok()) {
+    core_.Fail(synced);
+    return synced;
+  }
   trimmable_.emplace_back(core_.journal->stats().reserved, cut.lsn);
   weight_since_checkpoint_ += WeightOf(record.size_bytes);
   last_packs_ = info.packs_added;
