@@ -216,6 +216,11 @@ Status Machine::DeleteSnapshot(const std::string& label) {
   return Status::Posix(ENOENT);
 }
 
+Status Machine::Release() {
+  volume_->ReleaseCommits(volume_->head().seq);
+  return OkStatus();
+}
+
 Result<Shown> Machine::Look() {
   Shown shown;
   TREFOIL_ASSIGN(shown[""], ShowVolume(*volume_, kRootNode, false));

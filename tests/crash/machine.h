@@ -71,6 +71,8 @@ class Machine {
   Status DeleteSnapshot(const std::string& label);
   Status Sync() { return volume_->Sync(); }
   Status Commit() { return volume_->Commit().status(); }
+  Status Checkpoint() { return volume_->Checkpoint().status(); }
+  Status Release();
 
   Result<Shown> Look();
   // The volume is not open.

@@ -81,6 +81,20 @@ Step Sync() {
 Step Commit() {
   return {"commit", [](Machine& m) { return m.Commit(); }, true};
 }
+Step Checkpoint() {
+  return {"checkpoint", [](Machine& m) { return m.Checkpoint(); }, true};
+}
+// No target needs the commits that there are: they may go.
+Step Release() {
+  return {"release", [](Machine& m) { return m.Release(); }};
+}
+// Long enough for every grace.
+Step Wait() {
+  return {"wait", [](Machine& m) {
+            m.clock().Advance(120'000'000'000);
+            return OkStatus();
+          }};
+}
 Step Open() {
   return {"open", [](Machine& m) { return m.Open(); }};
 }
@@ -199,6 +213,19 @@ std::vector<Scenario> ObjectScenarios() {
                const std::string path = "f" + std::to_string(i);
                return {Make(path), Write(path, 0, 3000, 10 + i), Commit()};
              })},
+      {"checkpoint",
+       {Make("f"), Write("f", 0, 20'000, 1), Commit(), Snapshot("one")},
+       {Write("f", 100, 9000, 2), Checkpoint(), Make("g"), Commit(),
+        Remove("f"), Release(), Checkpoint(), Wait(), Write("g", 0, 30'000, 3),
+        Commit(), Wait(), DeleteSnapshot("one"), Checkpoint(), Release(),
+        Wait(), Commit(), Reopen(), Make("h"), Commit()}},
+      // Packs that are dead, and one that is mostly dead and is emptied.
+      {"collect",
+       {Make("f"), Write("f", 0, 900 * kKiB, 1), Make("g"),
+        Write("g", 0, 700 * kKiB, 2), Commit()},
+       {Write("f", 0, 800 * kKiB, 3), Remove("g"), Commit(), Wait(), Commit(),
+        Make("h"), Wait(), Commit(), Wait(), Remove("f"), Commit(), Wait(),
+        Write("h", 0, 700 * kKiB, 2), Commit(), Wait(), Commit()}},
       {"reap",
        {Make("f"), Write("f", 0, 900 * kKiB, 1), Commit()},
        {Remove("f"), Commit(), Make("g"), Write("g", 0, 900 * kKiB, 1),
