@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "fs/base/sabotage.h"
+
 namespace trefoil {
 
 namespace {
@@ -217,6 +219,7 @@ Status Shipper::ShipFront() {
   const CommitRef ref = backlog_.front()->ref;
   const ObjectItem last = backlog_.front()->last;
   SetState(backlog_.rebasing() ? "re-basing" : "catching up");
+  if (IsSabotaged(Sabotage::kMoveWatermarkEarly)) SetWatermark(ref, last.key);
   if (!backlog_.IsPresent(last)) TREFOIL_TRY(PutObject(last.key, last.name));
   if (backlog_.rebasing()) side_.NotePut(last);
   backlog_.FrontDone();

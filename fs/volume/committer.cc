@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "fs/base/log.h"
+#include "fs/base/sabotage.h"
 #include "fs/index/keys.h"
 #include "fs/volume/pack_object.h"
 
@@ -529,11 +530,13 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
 
 Status Committer::TrimJournal() {
   const JournalStats stats = core_.journal->stats();
-  if (stats.used_bytes > stats.capacity_bytes / kJournalShareFlush &&
+  if (!IsSabotaged(Sabotage::kTrimEarly) &&
+      stats.used_bytes > stats.capacity_bytes / kJournalShareFlush &&
       !trimmable_.empty() && core_.index->flushed() < trimmable_.back().first) {
     TREFOIL_TRY(core_.index->Flush());
   }
-  const Lsn flushed = core_.index->flushed();
+  Lsn flushed = core_.index->flushed();
+  if (IsSabotaged(Sabotage::kTrimEarly)) flushed = stats.reserved;
   Lsn trim;
   while (!trimmable_.empty() && trimmable_.front().first <= flushed) {
     trim = trimmable_.front().second;
