@@ -10,6 +10,7 @@
 #include "fs/base/log.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/rebuild.h"
+#include "fs/volume/volume_lock.h"
 #include "replicator/checkpoint.h"
 #include "replicator/recover.h"
 #include "replicator/target_opener.h"
@@ -57,7 +58,7 @@ class TakingOver {
 
 Status TakingOver::ReadVolume() {
   TREFOIL_ASSIGN(config_, LoadConfig(world_.env, path_));
-  TREFOIL_ASSIGN(lock_, world_.env.Lock(Path("lock")));
+  TREFOIL_ASSIGN(lock_, LockVolume(world_.env, path_));
   if (world_.env.Exists(Path("recovering"))) {
     return Status(StatusCode::kInvalidArgument,
                   path_ +

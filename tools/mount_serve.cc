@@ -7,10 +7,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "fs/base/log.h"
 #include "fs/control/server.h"
@@ -28,9 +26,6 @@ namespace trefoil {
 namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
-// A daemon whose mount was taken away by umount(8) may still be closing.
-constexpr std::chrono::seconds kClosingMax{30};
-constexpr std::chrono::milliseconds kClosingPoll{100};
 
 Status StartLog(const MountPlan& plan, const StartupReport& report) {
   const std::string& file = plan.settings.log_file;
@@ -74,18 +69,12 @@ std::optional<std::string> MountOf(const std::string& volume) {
 
 Result<std::unique_ptr<Volume>> OpenVolume(const std::string& path,
                                            const VolumeOptions& options) {
-  const auto deadline = std::chrono::steady_clock::now() + kClosingMax;
-  while (true) {
-    auto volume = Volume::Open(RealWorld(), path, options);
-    if (!volume.status().Is(StatusCode::kBusy)) return volume;
-    if (const auto mountpoint = MountOf(path)) {
-      return Status(
-          StatusCode::kBusy,
-          fmt::format("{} is mounted at {} already", path, *mountpoint));
-    }
-    if (std::chrono::steady_clock::now() > deadline) return volume;
-    std::this_thread::sleep_for(kClosingPoll);
-  }
+  auto volume = Volume::Open(RealWorld(), path, options);
+  if (!volume.status().Is(StatusCode::kBusy)) return volume;
+  const auto mountpoint = MountOf(path);
+  if (!mountpoint) return volume;
+  return Status(StatusCode::kBusy,
+                fmt::format("{} is mounted at {} already", path, *mountpoint));
 }
 
 VolumeOptions ToVolumeOptions(const MountPlan& plan,

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "fs/volume/volume_lock.h"
+
 namespace trefoil {
 namespace {
 

@@ -25,7 +25,6 @@ namespace trefoil {
 
 using Json = nlohmann::json;
 
-inline constexpr std::string_view kControlSocketName = "control.sock";
 // Longest request line, with its newline.
 inline constexpr size_t kMaxControlRequestBytes = 64U << 10;
 // Longest line of an answer: the list of all snapshots must fit.

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "fs/base/log.h"
+#include "fs/volume/volume_lock.h"
 
 namespace trefoil {
 namespace {

@@ -124,6 +124,8 @@ class Index : public IndexView {  // itself: the newest state
   // (kNoSpace; may be called again). Destroying the index does
   // not: what was not flushed is then the journal's to give back.
   virtual Status Flush() = 0;
+  // What ended all changes, background work included; OK when nothing did.
+  [[nodiscard]] virtual Status failure() const = 0;
   virtual std::unique_ptr<IndexView> Snapshot() = 0;
   // Bytes in memtables and caches, for status.
   [[nodiscard]] virtual uint64_t memory_bytes() const = 0;

@@ -167,6 +167,9 @@ class RocksIndex final : public Index {
   [[nodiscard]] Lsn flushed() const override {
     return Lsn(flushed_lsn_.load(std::memory_order_acquire));
   }
+  [[nodiscard]] Status failure() const override {
+    return database_.ToStatus(listener_->error());
+  }
   [[nodiscard]] uint64_t memory_bytes() const override {
     return memory_.block_cache->GetUsage() +
            memory_.write_buffers->memory_usage();
@@ -279,7 +282,7 @@ Status RocksIndex::WriteBatch() {
   const rocksdb::Status status = database_.db->Write(write_options_, &batch_);
   if (status.ok()) return OkStatus();
   // What ended the changes says more than that this one is refused.
-  TREFOIL_TRY(database_.ToStatus(listener_->error()));
+  TREFOIL_TRY(failure());
   return database_.ToStatus(status);
 }
 
@@ -295,7 +298,7 @@ Status RocksIndex::Apply(const IndexBatch& batch, Lsn lsn) {
 // OK unless the background work has met something that it does not get over,
 // or not now.
 Status RocksIndex::CheckBackground() {
-  TREFOIL_TRY(database_.ToStatus(listener_->error()));
+  TREFOIL_TRY(failure());
   return full_disk_->TryNow().WithContext("index " + database_.dir);
 }
 

@@ -123,15 +123,22 @@ Result<std::unique_ptr<Journal>> OpenJournal(
                  OpenSegments(env, dir, names));
 
   // What is replayed becomes visible in the index at once: it must be on
-  // stable storage before (O2), not only in the page cache of a process that
-  // was killed.
+  // stable storage before (O2), names included, not only in the page cache of
+  // a process that was killed.
   for (const SegmentFile& file : files) TREFOIL_TRY(file.file->Sync());
+  TREFOIL_TRY(env.SyncDir(dir));
   Replayer replayer(files, from);
-  TREFOIL_TRY(replayer.Run(replay));
-  // What was replayed must not be lost by a later crash (O2).
+  TREFOIL_TRY(replayer.Settle());
+  if (replayer.end() <= options.needed) {
+    return Status(StatusCode::kNotFound,
+                  fmt::format("journal: ends before record {}, and record {} "
+                              "was seen",
+                              replayer.end().value, options.needed.value));
+  }
   for (const SegmentFile* segment : replayer.rewritten()) {
     TREFOIL_TRY(segment->file->Sync());
   }
+  TREFOIL_TRY(replayer.Replay(replay));
 
   const SegmentHeader opening =
       NewOpening(random, limits, from, files, replayer);

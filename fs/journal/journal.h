@@ -31,6 +31,8 @@ struct JournalOptions {
   uint64_t segment_size_bytes = 64ULL << 20;
   // Bound on all segments together, recycled ones included.
   uint64_t capacity_bytes = 4ULL << 30;
+  // Open: somebody has seen every record up to this one.
+  Lsn needed{};
 };
 
 // Bounds on one record.
@@ -83,7 +85,8 @@ class Journal {
   // with LSN > `from` in order, then starts a new segment with a fresh
   // incarnation. `replay` returns an error to stop. A journal that has records
   // but not the one after `from` is kCorruption, unless it is empty or wholly
-  // at or below `from` (then numbering continues at from + 1).
+  // at or below `from` (then numbering continues at from + 1). kNotFound, and
+  // nothing is changed, when it ends below `options.needed`.
   static Result<std::unique_ptr<Journal>> Open(
       Env& env, Clock& clock, Random& random, const std::string& dir,
       const JournalOptions& options, Lsn from,
@@ -99,6 +102,11 @@ class Journal {
   virtual Status Admit(uint64_t bytes, bool urgent) = 0;
   // Gives back `bytes` of an Admit: those that were not reserved.
   virtual void Cancel(uint64_t bytes) = 0;
+
+  // `on_failure` is called once, by whoever meets the first error that poisons
+  // the journal, maybe with the sequencer's lock held: it takes note, no more.
+  // Set before the first Admit.
+  virtual void NotifyFailure(std::function<void(const Status&)> on_failure) = 0;
 
   // The next LSN and its place. Under the caller's sequencer lock, after
   // Admit for at least this many bytes.

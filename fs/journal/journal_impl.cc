@@ -15,8 +15,10 @@ JournalImpl::JournalImpl(Env& env, Clock& clock, std::string dir,
       dir_(std::move(dir)),
       pool_(env, clock, dir_, limits, [this] { admission_.Wake(); }),
       admission_(clock, pool_),
-      commit_(env, dir_, durable,
-              [this](const Status& why) { admission_.Stop(why); }) {}
+      commit_(env, dir_, durable, [this](const Status& why) {
+        admission_.Stop(why);
+        if (on_failure_) on_failure_(why);
+      }) {}
 
 JournalImpl::~JournalImpl() {
   const GroupCommit::Progress progress = commit_.progress();

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "fs/base/mutex.h"
 #include "fs/journal/admission.h"
@@ -34,6 +36,9 @@ class JournalImpl final : public Journal {
   // Durable when this is OK. `header` has this opening's incarnation.
   Status StartSegment(const SegmentHeader& header) EXCLUDES(mu_);
 
+  void NotifyFailure(std::function<void(const Status&)> on_failure) override {
+    on_failure_ = std::move(on_failure);
+  }
   Status Admit(uint64_t bytes, bool urgent) override;
   void Cancel(uint64_t bytes) override;
   JournalReservation Reserve(Epoch epoch, uint32_t meta_length_bytes,
@@ -69,6 +74,7 @@ class JournalImpl final : public Journal {
   Admission admission_;
   GroupCommit commit_;
   uint64_t incarnation_ = 0;  // constant once the first segment is started
+  std::function<void(const Status&)> on_failure_;  // constant from then on
 
   mutable Mutex mu_;  // before those of pool_, admission_ and commit_
   std::map<uint64_t, SegmentPtr> live_ GUARDED_BY(mu_);

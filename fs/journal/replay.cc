@@ -61,10 +61,10 @@ Replayer::Replayer(const std::vector<SegmentFile>& files, Lsn from)
   }
 }
 
-Status Replayer::Run(const ReplayCallback& replay) {
+Status Replayer::Settle() {
   if (chain_.empty()) return StartChain();
   TREFOIL_TRY(Survey());
-  return Replay(replay);
+  return SettleTail();
 }
 
 // Without a chain every file lies "later" than the record after `from`.
@@ -146,31 +146,15 @@ Result<Lsn> Replayer::LaterClaims(const Cursor& at) {
   return highest;
 }
 
-Status Replayer::Replay(const ReplayCallback& replay) {
-  Cursor at = StartAt(from_.Next());
+Status Replayer::Walk(Lsn first, const Visit& visit) {
+  Cursor at = StartAt(first);
   while (at.expected < end_) {
     SegmentScanner scanner(Segment(at.index));
     while (at.expected < end_ && NextOf(at) != NextSegment::kHere) {
       TREFOIL_ASSIGN(const Scanned scanned, scanner.At(at.offset, at.expected));
-      const bool claimed = claimed_ >= at.expected;
-      Found found = scanned.found;
-      if (found == Found::kRecord && !claimed && at.expected > from_) {
-        TREFOIL_ASSIGN(found, CheckUnclaimed(at, scanner, scanned));
-      }
-      const TailAction action = DecideTail(NextOf(at), found, claimed);
-      if (action == TailAction::kCorruption) return Corrupt(at, claimed_);
-      if (action == TailAction::kTornTail) {
-        end_ = at.expected;
-        return OkStatus();
-      }
-      if (at.expected > from_) {
-        JournalRecord record;
-        record.lsn = at.expected;
-        record.epoch = scanned.head.header.epoch;
-        record.meta = scanned.meta;
-        record.data = {Segment(at.index).number, scanned.offset, 0};
-        record.data_length_bytes = scanned.head.header.data_length;
-        TREFOIL_TRY(replay(record));
+      if (at.expected >= first) {
+        TREFOIL_ASSIGN(const bool go_on, visit(at, scanner, scanned));
+        if (!go_on) return OkStatus();
       }
       at.offset += scanned.head.layout.length;
       at.expected = at.expected.Next();
@@ -181,17 +165,53 @@ Status Replayer::Replay(const ReplayCallback& replay) {
   return OkStatus();
 }
 
+Status Replayer::SettleTail() {
+  return Walk(std::max(claimed_, from_).Next(),
+              [this](const Cursor& at, SegmentScanner& scanner,
+                     const Scanned& scanned) -> Result<bool> {
+                TREFOIL_ASSIGN(const Found found,
+                               CheckUnclaimed(at, scanner, scanned));
+                const TailAction action =
+                    DecideTail(NextOf(at), found, /*claimed=*/false);
+                if (action == TailAction::kAdopt) return true;
+                end_ = at.expected;
+                return false;
+              });
+}
+
+Status Replayer::Replay(const ReplayCallback& replay) {
+  if (chain_.empty()) return OkStatus();
+  return Walk(from_.Next(),
+              [&](const Cursor& at, SegmentScanner& /*scanner*/,
+                  const Scanned& scanned) -> Result<bool> {
+                // The survey has not seen those below the first claim.
+                if (scanned.found != Found::kRecord) {
+                  return Corrupt(at, claimed_);
+                }
+                JournalRecord record;
+                record.lsn = at.expected;
+                record.epoch = scanned.head.header.epoch;
+                record.meta = scanned.meta;
+                record.data = {Segment(at.index).number, scanned.offset, 0};
+                record.data_length_bytes = scanned.head.header.data_length;
+                TREFOIL_TRY(replay(record));
+                return true;
+              });
+}
+
 Result<Found> Replayer::CheckUnclaimed(const Cursor& at,
                                        SegmentScanner& scanner,
                                        const Scanned& record) {
+  if (record.found != Found::kRecord) return record.found;
   TREFOIL_ASSIGN(const std::optional<std::string> whole,
                  scanner.ReadWhole(record));
   if (!whole) return Found::kBadData;
   const SegmentFile& segment = Segment(at.index);
-  TREFOIL_TRY(segment.file->WriteAt(record.offset, *whole));
   if (rewritten_.empty() || rewritten_.back() != &segment) {
+    TREFOIL_TRY(segment.file->WriteAt(0, EncodeSegmentHeader(*segment.header)));
     rewritten_.push_back(&segment);
   }
+  TREFOIL_TRY(segment.file->WriteAt(record.offset, *whole));
   return Found::kRecord;
 }
 

@@ -8,12 +8,13 @@
 // to the record after `from` (or below). Segments off the chain are dead:
 // cut off by an opening, never reached by a crashed one, or trimmed.
 //
-// Two walks: the survey goes over heads and metas from the highest claim in a
-// segment header on, to find the end and the highest claim; the replay goes
-// over what the survey found and hands records out. Only records above the
-// highest claim have their data read and checked; they are also written again
-// in place, because a write that the page cache lost once would not be
-// noticed by the next sync.
+// Three walks. The survey goes over heads and metas from the highest claim in a
+// segment header on, to find the end and the highest claim. Settling goes over
+// the records above the highest claim: their data are read and checked, and
+// they are written again in place, because a write that the page cache lost
+// once would not be noticed by the next sync. The replay hands out what is
+// there; the caller has synced it before, because what is replayed may become
+// visible in the index at once.
 //
 // Thread rule: one thread.
 #pragma once
@@ -40,8 +41,10 @@ class Replayer {
   // `files` ascend by number and outlive this.
   Replayer(const std::vector<SegmentFile>& files, Lsn from);
 
-  // Once. Afterwards the following are set.
-  Status Run(const ReplayCallback& replay);
+  // Finds the journal's end. Once; afterwards all but Replay may be called.
+  Status Settle();
+  // Hands out the records, in order.
+  Status Replay(const ReplayCallback& replay);
 
   // The LSN after the journal's last record.
   [[nodiscard]] Lsn end() const { return end_; }
@@ -68,11 +71,16 @@ class Replayer {
   [[nodiscard]] NextSegment NextOf(const Cursor& at) const;
   Status StartChain();
   Status Survey();
+  Status SettleTail();
+  // Calls `visit` for what lies at each record's place from `first` on, until
+  // the end, or until it answers false.
+  using Visit = std::function<Result<bool>(const Cursor&, SegmentScanner&,
+                                           const Scanned&)>;
+  Status Walk(Lsn first, const Visit& visit);
   // What the rules say of the place where the walk stopped; never kAdopt.
   Result<TailAction> DecideStop(const Cursor& at, Found found);
   // The highest claim at places later than `at`.
   Result<Lsn> LaterClaims(const Cursor& at);
-  Status Replay(const ReplayCallback& replay);
   // kRecord or kBadData. Writes a good record in place again.
   Result<Found> CheckUnclaimed(const Cursor& at, SegmentScanner& scanner,
                                const Scanned& record);

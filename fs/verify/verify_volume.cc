@@ -15,6 +15,7 @@
 #include "fs/volume/config.h"
 #include "fs/volume/core.h"
 #include "fs/volume/open.h"
+#include "fs/volume/volume_lock.h"
 
 namespace trefoil {
 namespace {
@@ -63,8 +64,7 @@ class VolumeCheck {
   Findings findings_;
   OverlayEnv overlay_;
   VolumeOptions volume_options_;
-  Lsn index_applied_;  // before the journal was replayed
-  Epoch newest_;       // no record is of a younger epoch
+  Epoch newest_;  // no record is of a younger epoch
   std::unique_ptr<VolumeCore> core_;
 };
 
@@ -90,11 +90,7 @@ Status VolumeCheck::CheckConfig() {
 
 Status VolumeCheck::LookAtIndex() {
   if (!world_.env.Exists(Path("lock"))) return OkStatus();
-  const auto lock = world_.env.Lock(Path("lock"));
-  if (lock.status().Is(StatusCode::kBusy)) {
-    return {StatusCode::kBusy, path_ + ": the volume is in use (mounted?)"};
-  }
-  if (!lock.ok()) return lock.status();
+  TREFOIL_ASSIGN(const auto lock, LockVolume(world_.env, path_));
   const std::string index_path = Path("index");
   if (!world_.env.Exists(index_path)) {
     findings_.Info("no-index", index_path,
@@ -103,10 +99,7 @@ Status VolumeCheck::LookAtIndex() {
   }
   OverlayEnv overlay(world_.env);
   const auto index = Index::Open(overlay, index_path, ScratchOptions());
-  if (index.ok()) {
-    index_applied_ = (*index)->applied();
-    return OkStatus();
-  }
+  if (index.ok()) return OkStatus();
   return findings_.ErrorOf("damaged-index", index_path, index.status());
 }
 
@@ -118,11 +111,6 @@ Status VolumeCheck::OpenVolume() {
   auto opened = OpenCore(Overlaid(overlay_), path_, volume_options_, false);
   if (opened.ok()) {
     core_ = std::move(*opened);
-    if (index_applied_ > core_->journal->stats().reserved) {
-      findings_.Error("journal-lost", Path("journal"),
-                      "the index has seen more than the journal holds; what "
-                      "is in no commit is lost");
-    }
     return OkStatus();
   }
   // Without its volume object it still has objects to look at.

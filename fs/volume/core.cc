@@ -52,6 +52,8 @@ void VolumeCore::Fail(const Status& why) {
 }
 
 Status VolumeCore::failure() {
+  // The index works on threads of its own, which fail without a change.
+  if (Status bad = index->failure(); !bad.ok()) Fail(bad);
   MutexLock guard(failure_mu);
   return failure_;
 }

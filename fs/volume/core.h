@@ -29,6 +29,7 @@
 #include "fs/volume/dirty_map.h"
 #include "fs/volume/gate.h"
 #include "fs/volume/identity.h"
+#include "fs/volume/recovery_rules.h"
 #include "fs/volume/snapshot_table.h"
 #include "fs/volume/space_guard.h"
 #include "fs/volume/transaction.h"
@@ -83,6 +84,7 @@ struct VolumeCore {
   std::unique_ptr<Journal> journal;
   std::unique_ptr<Index> index;
   std::unique_ptr<SpaceGuard> space;
+  std::vector<Found> found;  // by opening it, in this order
 
   // --- Shared state ----------------------------------------------------------
   OperationGate gate;

@@ -4,12 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <optional>
+#include <utility>
 
 #include "fs/base/log.h"
 #include "fs/index/keys.h"
 #include "fs/volume/rebuild.h"
+#include "fs/volume/recovery_rules.h"
 #include "fs/volume/volume_impl.h"
+#include "fs/volume/volume_lock.h"
 
 namespace trefoil {
 namespace {
@@ -24,43 +29,77 @@ Status SetIndexAside(Env& env, const std::string& volume) {
   return env.Rename(path, aside);
 }
 
-// One opening, step by step.
+// Whether any object begins with `prefix`.
+Result<bool> HasAny(LocalTree& objects, std::string_view prefix) {
+  bool any = false;
+  TREFOIL_TRY(objects.List(prefix, "", [&any](const ObjectInfo& info) {
+    any = ParseObjectKey(info.key).ok();
+    return !any;
+  }));
+  return any;
+}
+
+// One opening, step by step. What each step finds is a row of
+// recovery_rules.h, which says what is done.
 class Opening {
  public:
   Opening(World world, const std::string& path, const VolumeOptions& options)
       : core_(std::make_unique<VolumeCore>(world, path, options)) {}
 
   Status Run(bool create_root);
-  // Run failed because the index knows more than the journal: it must go.
-  [[nodiscard]] bool index_is_ahead() const { return index_is_ahead_; }
   std::unique_ptr<VolumeCore> Take() { return std::move(core_); }
 
  private:
+  using Head = std::pair<CommitSeq, CommitRecord>;
+
   [[nodiscard]] std::string Path(std::string_view name) const {
     return JoinPath(core_->path, name);
   }
   Env& env() { return core_->world.env; }
+  // Takes down what was found, and says what is to be said. The error of what
+  // is refused; `detail` is about this volume.
+  Status Note(Found found, const Status& detail = OkStatus());
 
   Status LockAndIdentify();
-  Status ClaimGeneration();
-  Status OpenIndex();
   Status TryIndex();
+  // Opens the index if it is there.
+  Result<Found> LookAtIndex();
+  Status OpenIndex();
   // The newest registered commit; seq 0 when there is none.
-  Result<std::pair<CommitSeq, CommitRecord>> Head();
+  Result<Head> FindHead();
   Status OpenJournal(Lsn from);
   Status Replay(const JournalRecord& record);
   Status ApplyGathered();
-  Status RemoveUnregisteredCommits(CommitSeq head);
-  Status LoadState();
+  Status CheckRoot();
+  Status CheckHead(const Head& head);
+  Status CheckCommits(const Head& head);
+  Status ClaimGeneration(Generation newest);
+  Status LoadState(const Head& head);
   Status CreateRoot();
 
   std::unique_ptr<VolumeCore> core_;
+  // The journal once it is replayed; for the index's threads.
+  const std::shared_ptr<std::atomic<Journal*>> running_ =
+      std::make_shared<std::atomic<Journal*>>(nullptr);
   Epoch newest_epoch_;
-  bool index_is_ahead_ = false;
   // Index changes of replayed records, applied in batches.
   IndexBatch gathered_;
   Lsn gathered_lsn_;
 };
+
+Status Opening::Note(Found found, const Status& detail) {
+  core_->found.push_back(found);
+  const RecoveryRule& rule = RuleOf(found);
+  if (rule.text.empty()) return OkStatus();
+  std::string message(rule.text);
+  if (!detail.ok()) message = detail.message() + ": " + message;
+  const StatusCode code = detail.ok() ? StatusCode::kCorruption : detail.code();
+  if (rule.action == RecoveryAction::kRefuse) {
+    return {code, core_->path + ": " + message};
+  }
+  core_->NoteError({code, message});
+  return OkStatus();
+}
 
 Status Opening::LockAndIdentify() {
   if (!env().Exists(core_->path)) {
@@ -72,43 +111,23 @@ Status Opening::LockAndIdentify() {
                                        ": not a Trefoil volume (it has no "
                                        "objects directory)"};
   }
-  auto lock = env().Lock(Path("lock"));
-  if (!lock.ok()) {
-    return lock.status().Is(StatusCode::kBusy)
-               ? Status(StatusCode::kBusy,
-                        core_->path + ": the volume is in use (mounted?)")
-               : lock.status();
-  }
-  core_->lock = std::move(*lock);
+  TREFOIL_ASSIGN(core_->lock, LockVolume(env(), core_->path));
   if (env().Exists(Path(kRecoveringMarker))) {
-    return {StatusCode::kInvalidArgument,
-            core_->path +
-                ": its recovery was interrupted; run the same 'trefoil "
-                "recover' command again"};
+    return Note(Found::kUnfinishedRecovery,
+                {StatusCode::kInvalidArgument, std::string(kRecoveringMarker)});
   }
   core_->objects = std::make_unique<LocalTree>(env(), Path("objects"));
   if (!core_->options.read_only) {
     TREFOIL_TRY(core_->objects->RemoveTemporaries());
   }
-  TREFOIL_ASSIGN(core_->identity, ReadIdentity(*core_->objects));
-  return OkStatus();
-}
-
-Status Opening::ClaimGeneration() {
-  const std::string path = Path("generation");
-  uint64_t generation = 0;
-  if (env().Exists(path)) {
-    TREFOIL_ASSIGN(const std::string text, env().ReadFile(path, 64));
-    const auto parsed =
-        std::from_chars(text.data(), text.data() + text.size(), generation);
-    if (parsed.ec != std::errc()) {
-      return {StatusCode::kCorruption, path + ": not a number"};
-    }
+  auto identity = ReadIdentity(*core_->objects);
+  if (identity.status().Is(StatusCode::kNotFound) ||
+      identity.status().Is(StatusCode::kCorruption)) {
+    return Note(Found::kBadIdentity, identity.status());
   }
-  core_->generation = Generation(generation + 1);
-  if (core_->options.read_only) return OkStatus();
-  return env().WriteFileAtomically(
-      path, std::to_string(core_->generation.value) + "\n");
+  if (!identity.ok()) return identity.status();
+  core_->identity = std::move(*identity);
+  return OkStatus();
 }
 
 Status Opening::TryIndex() {
@@ -116,34 +135,54 @@ Status Opening::TryIndex() {
   options.block_cache_bytes = core_->options.index_cache_bytes;
   options.write_buffer_bytes = core_->options.index_buffer_bytes;
   // O2. While the journal is being replayed it is on stable storage already.
-  options.before_manifest = [core = core_.get()] {
-    return core->journal == nullptr ? OkStatus() : core->journal->SyncAll();
+  options.before_manifest = [running = running_] {
+    Journal* const journal = *running;
+    return journal == nullptr ? OkStatus() : journal->SyncAll();
   };
   TREFOIL_ASSIGN(core_->index, Index::Open(env(), Path("index"), options));
   return OkStatus();
 }
 
-Status Opening::OpenIndex() {
-  const std::string path = Path("index");
-  if (env().Exists(path)) {
-    Status opened = TryIndex();
-    if (!opened.Is(StatusCode::kCorruption)) return opened;
-    LogError("volume", "{}: the index is damaged ({}); rebuilding it",
-             core_->path, opened.ToString());
-    TREFOIL_TRY(SetIndexAside(env(), core_->path));
+Result<Found> Opening::LookAtIndex() {
+  if (!env().Exists(Path("index"))) return Found::kNoIndex;
+  Status opened = TryIndex();
+  if (opened.Is(StatusCode::kCorruption)) {
+    LogError("volume", "{}: {}", core_->path, opened.ToString());
+    return Found::kDamagedIndex;
   }
-  TREFOIL_TRY(RebuildIndex(core_->world, *core_->objects, path));
-  return TryIndex();
+  TREFOIL_TRY(opened);
+  if (core_->index->applied() != Lsn()) return Found::kIndexOpens;
+  // New, as while the volume is made, or emptied by somebody.
+  TREFOIL_ASSIGN(const bool commits, HasAny(*core_->objects, "commit/"));
+  TREFOIL_ASSIGN(const bool checkpoints,
+                 HasAny(*core_->objects, "checkpoint/"));
+  return commits || checkpoints ? Found::kEmptyIndex : Found::kIndexOpens;
 }
 
-Result<std::pair<CommitSeq, CommitRecord>> Opening::Head() {
+Status Opening::OpenIndex() {
+  TREFOIL_ASSIGN(const Found found, LookAtIndex());
+  if (RuleOf(found).action == RecoveryAction::kGoOn) return Note(found);
+  if (found != Found::kNoIndex) {
+    core_->index.reset();
+    TREFOIL_TRY(SetIndexAside(env(), core_->path));
+  }
+  Status rebuilt = RebuildIndex(core_->world, *core_->objects, Path("index"));
+  if (rebuilt.Is(StatusCode::kCorruption)) {
+    return Note(Found::kBrokenChain, rebuilt);
+  }
+  TREFOIL_TRY(rebuilt);
+  TREFOIL_TRY(TryIndex());
+  return Note(found);
+}
+
+Result<Opening::Head> Opening::FindHead() {
   auto cursor = core_->index->NewCursor(Family::kLocal, "K", "L");
   cursor->SeekBack("L");
   TREFOIL_TRY(cursor->status());
-  if (!cursor->Valid()) return std::pair(CommitSeq(), CommitRecord());
+  if (!cursor->Valid()) return Head();
   TREFOIL_ASSIGN(const CommitRecord record,
                  CommitRecord::Decode(cursor->value()));
-  return std::pair(CommitSeq(NumberInKey(cursor->key())), record);
+  return Head(NumberInKey(cursor->key()), record);
 }
 
 // Journal size that suits the disk: a small one must not be filled by it.
@@ -164,24 +203,28 @@ JournalOptions JournalOptionsFor(const VolumeOptions& options,
 Status Opening::OpenJournal(Lsn from) {
   core_->space =
       std::make_unique<SpaceGuard>(env(), core_->world.clock, core_->path);
-  const JournalOptions options =
+  JournalOptions options =
       JournalOptionsFor(core_->options, core_->space->Space());
-  TREFOIL_ASSIGN(auto journal,
-                 Journal::Open(env(), core_->world.clock, core_->world.random,
-                               Path("journal"), options, from,
-                               [this](const JournalRecord& record) {
-                                 return Replay(record);
-                               }));
-  TREFOIL_TRY(ApplyGathered());
-  core_->journal = std::move(journal);
-  if (core_->journal->stats().reserved < core_->index->applied()) {
-    // Cannot be after any crash (O2): the journal was deleted, or its disk
-    // lied. New records must not reuse numbers that the index has seen.
-    index_is_ahead_ = true;
-    return {StatusCode::kCorruption,
-            core_->path + ": the index is ahead of the journal"};
+  options.needed = core_->index->applied();
+  auto opened = Journal::Open(
+      env(), core_->world.clock, core_->world.random, Path("journal"), options,
+      from, [this](const JournalRecord& record) { return Replay(record); });
+  if (opened.status().Is(StatusCode::kCorruption)) {
+    return Note(Found::kBadJournal, opened.status());
   }
-  return OkStatus();
+  // Not after any crash (O2). New records must not reuse numbers that the
+  // index has seen.
+  if (opened.status().Is(StatusCode::kNotFound)) {
+    return Note(Found::kJournalBehindIndex,
+                {StatusCode::kCorruption, opened.status().message()});
+  }
+  TREFOIL_TRY(opened.status());
+  TREFOIL_TRY(ApplyGathered());
+  core_->journal = std::move(*opened);
+  core_->journal->NotifyFailure(
+      [core = core_.get()](const Status& why) { core->Fail(why); });
+  *running_ = core_->journal.get();
+  return Note(Found::kJournalContinues);
 }
 
 // Destage and the commit that follows it name packs and move data out of the
@@ -238,31 +281,93 @@ Status Opening::ApplyGathered() {
   return OkStatus();
 }
 
-Status Opening::RemoveUnregisteredCommits(CommitSeq head) {
-  std::vector<std::string> unknown;
+Status Opening::CheckRoot() {
+  TREFOIL_ASSIGN(const auto root,
+                 core_->index->Get(Family::kLive, InodeKey(kRootInode)));
+  return root ? OkStatus() : Note(Found::kNoRoot);
+}
+
+Status Opening::CheckHead(const Head& head) {
+  const auto& [seq, record] = head;
+  if (seq == CommitSeq()) return OkStatus();
+  const auto info =
+      core_->objects->Head(CommitKey(record.generation, seq, record.name));
+  if (!info.ok() && !info.status().Is(StatusCode::kNotFound)) {
+    return info.status();
+  }
+  bool there = info.ok() && info->size_bytes == record.size_bytes;
+  if (!there) {
+    // A checkpoint stands for it.
+    TREFOIL_TRY(
+        core_->objects->List("checkpoint/", "", [&](const ObjectInfo& other) {
+          const auto parsed = ParseObjectKey(other.key);
+          there = parsed.ok() && parsed->number >= seq.value;
+          return !there;
+        }));
+  }
+  return Note(there ? Found::kHeadThere : Found::kHeadMissing);
+}
+
+// What a commit is that index and journal do not tell of. A checkpoint is
+// written after its commit was registered for good.
+std::optional<Found> Classify(const ParsedKey& key, CommitSeq head,
+                              const CommitRecord& record) {
+  const bool is_commit = key.kind == ObjectKind::kCommit;
+  if (key.number > head.value + (is_commit ? 1 : 0)) {
+    return Found::kUnknownCommits;
+  }
+  if (!is_commit) return std::nullopt;
+  if (key.number == head.value + 1) return Found::kUnregisteredCommit;
+  if (key.generation > record.generation) return Found::kUnknownCommits;
+  if (key.number == head.value && key.name != record.name) {
+    return Found::kRepeatedCommit;
+  }
+  return std::nullopt;
+}
+
+Status Opening::CheckCommits(const Head& head) {
+  std::vector<std::pair<Found, std::string>> unknown;
   for (const std::string_view prefix : {"commit/", "checkpoint/"}) {
     TREFOIL_TRY(core_->objects->List(prefix, "", [&](const ObjectInfo& info) {
       const auto parsed = ParseObjectKey(info.key);
-      if (parsed.ok() && parsed->number > head.value) {
-        unknown.push_back(info.key);
-      }
+      if (!parsed.ok()) return true;
+      const auto found = Classify(*parsed, head.first, head.second);
+      if (found) unknown.emplace_back(*found, info.key);
       return true;
     }));
   }
-  for (const std::string& key : unknown) {
-    LogInfo("volume", "{}: removing {}, which a crash left unregistered",
+  // All are known before the first one goes.
+  for (const auto& [found, key] : unknown) {
+    TREFOIL_TRY(Note(found, {StatusCode::kCorruption, key}));
+  }
+  if (core_->options.read_only) return OkStatus();
+  for (const auto& [found, key] : unknown) {
+    LogInfo("volume", "{}: removing {}, which was left unregistered",
             core_->path, key);
     TREFOIL_TRY(core_->objects->Delete(key));
   }
   return OkStatus();
 }
 
-Status Opening::LoadState() NO_THREAD_SAFETY_ANALYSIS {
-  TREFOIL_ASSIGN(const auto head, Head());
-  newest_epoch_ = std::max(newest_epoch_, head.second.epoch);
-  if (!core_->options.read_only) {
-    TREFOIL_TRY(RemoveUnregisteredCommits(head.first));
+Status Opening::ClaimGeneration(Generation newest) {
+  const std::string path = Path("generation");
+  uint64_t generation = 0;
+  bool good = newest == Generation();
+  if (env().Exists(path)) {
+    TREFOIL_ASSIGN(const std::string text, env().ReadFile(path, 64));
+    const auto parsed =
+        std::from_chars(text.data(), text.data() + text.size(), generation);
+    good = parsed.ec == std::errc() && generation >= newest.value;
   }
+  TREFOIL_TRY(Note(good ? Found::kGenerationGood : Found::kGenerationBad));
+  core_->generation = Generation(good ? generation : newest.value).Next();
+  if (core_->options.read_only) return OkStatus();
+  return env().WriteFileAtomically(
+      path, std::to_string(core_->generation.value) + "\n");
+}
+
+Status Opening::LoadState(const Head& head) NO_THREAD_SAFETY_ANALYSIS {
+  newest_epoch_ = std::max(newest_epoch_, head.second.epoch);
   Status bad;
   TREFOIL_TRY(VisitAt(*core_->index, "S", "T", kLiveEpoch,
                       [&](std::string_view key, std::string_view value) {
@@ -309,21 +414,17 @@ Status Opening::CreateRoot() {
 
 Status Opening::Run(bool create_root) {
   TREFOIL_TRY(LockAndIdentify());
-  TREFOIL_TRY(ClaimGeneration());
   TREFOIL_TRY(create_root ? TryIndex() : OpenIndex());
-  TREFOIL_ASSIGN(const auto head, Head());
-  TREFOIL_TRY(OpenJournal(head.second.cut));
-  TREFOIL_TRY(LoadState());
-  if (create_root) TREFOIL_TRY(CreateRoot());
-  TREFOIL_ASSIGN(const auto root,
-                 core_->index->Get(Family::kLive, InodeKey(kRootInode)));
-  if (!root) {
-    return {StatusCode::kCorruption,
-            core_->path +
-                ": the volume has no root directory; recover it "
-                "from another copy"};
-  }
-  return OkStatus();
+  TREFOIL_ASSIGN(const Head before, FindHead());
+  TREFOIL_TRY(OpenJournal(before.second.cut));
+  if (!create_root) TREFOIL_TRY(CheckRoot());
+  // The journal may tell of newer ones.
+  TREFOIL_ASSIGN(const Head head, FindHead());
+  TREFOIL_TRY(CheckHead(head));
+  TREFOIL_TRY(CheckCommits(head));
+  TREFOIL_TRY(ClaimGeneration(head.second.generation));
+  TREFOIL_TRY(LoadState(head));
+  return create_root ? CreateRoot() : OkStatus();
 }
 
 }  // namespace
@@ -332,20 +433,9 @@ Result<std::unique_ptr<VolumeCore>> OpenCore(World world,
                                              const std::string& path,
                                              const VolumeOptions& options,
                                              bool create_root) {
-  {
-    Opening opening(world, path, options);
-    Status opened = opening.Run(create_root);
-    if (opened.ok()) return opening.Take();
-    if (!opening.index_is_ahead()) return opened;
-    LogError("volume",
-             "{}; what was in no commit is lost, the index is rebuilt from "
-             "the commits",
-             opened.ToString());
-  }
-  TREFOIL_TRY(SetIndexAside(world.env, path));
-  Opening again(world, path, options);
-  TREFOIL_TRY(again.Run(create_root));
-  return again.Take();
+  Opening opening(world, path, options);
+  TREFOIL_TRY(opening.Run(create_root));
+  return opening.Take();
 }
 
 Result<std::unique_ptr<Volume>> Volume::Open(World world,
@@ -355,39 +445,6 @@ Result<std::unique_ptr<Volume>> Volume::Open(World world,
   auto volume = std::make_unique<VolumeImpl>(std::move(core));
   TREFOIL_TRY(volume->Start());
   return std::unique_ptr<Volume>(std::move(volume));
-}
-
-namespace {
-
-Status FormatIn(World world, const std::string& path) {
-  const std::string objects_path = JoinPath(path, "objects");
-  TREFOIL_TRY(world.env.CreateDirs(objects_path));
-  LocalTree objects(world.env, objects_path);
-  TREFOIL_TRY(WriteIdentity(world.env, world.random, objects,
-                            NewIdentity(world.clock, world.random)));
-  VolumeOptions options;
-  options.background = false;
-  // A few records: whoever mounts it makes a journal of the size configured.
-  options.journal_segment_bytes = 4ULL << 20;
-  options.journal_capacity_bytes = 16 * options.journal_segment_bytes;
-  TREFOIL_ASSIGN(auto core, OpenCore(world, path, options, true));
-  VolumeImpl volume(std::move(core));
-  TREFOIL_TRY(volume.Start());
-  TREFOIL_TRY(volume.Commit().status());
-  return volume.Close();
-}
-
-}  // namespace
-
-Status Volume::Format(World world, const std::string& path) {
-  if (world.env.Exists(path)) {
-    TREFOIL_ASSIGN(const auto entries, world.env.List(path));
-    if (!entries.empty()) {
-      return {StatusCode::kAlreadyExists,
-              path + ": the directory is not empty; choose another one"};
-    }
-  }
-  return FormatIn(world, path);
 }
 
 }  // namespace trefoil

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "fs/control/client.h"
+#include "fs/volume/volume_lock.h"
 #include "tests/support/temp_dir.h"
 
 namespace trefoil {

@@ -10,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "fs/base/bytes.h"
 #include "replicator/chain.h"
 #include "replicator/store/dir_store.h"
@@ -249,6 +251,7 @@ TEST_F(RecoverTest, TakingOverFencesTheOldOwner) {
     // A trial: mounted, written to, and nobody is disturbed.
     auto trial = OpenRecovered();
     ASSERT_TRUE(trial.ok()) << trial.status().ToString();
+    std::ofstream(Recovered() + "/control.sock");
     EXPECT_EQ(TakeOver(RealWorld(), Recovered()).code(), StatusCode::kBusy);
     ASSERT_TRUE((*trial)->Close().ok());
   }

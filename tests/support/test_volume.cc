@@ -18,7 +18,7 @@ constexpr Caller kCaller{1000, 1000, 022};
 
 }  // namespace
 
-TestVolume::TestVolume() {
+TestVolume::TestVolume(Env& env) : env_(env) {
   std::string name = std::filesystem::temp_directory_path() / "trefoil.XXXXXX";
   directory_ = mkdtemp(name.data());
   options.background = false;

@@ -27,7 +27,8 @@ class ForwardClock final : public Clock {
 
 class TestVolume {
  public:
-  TestVolume();
+  // Opened through `env`, which outlives it.
+  explicit TestVolume(Env& env = Env::Posix());
   ~TestVolume();  // removes the directory
 
   Volume& operator*() { return *volume_; }
@@ -61,9 +62,10 @@ class TestVolume {
 
   VolumeOptions options;
 
- private:
-  World world() { return {Env::Posix(), clock_, Random::System()}; }
+  World world() { return {env_, clock_, Random::System()}; }
 
+ private:
+  Env& env_;
   ForwardClock clock_;
   std::string directory_;
   std::unique_ptr<Volume> volume_;

@@ -107,6 +107,7 @@ TEST(CleanTest, AnOpenOrphanIsClean) {
 
 TEST(CleanTest, VerifyingAnOpenVolumeIsRefused) {
   TestVolume volume;
+  std::ofstream(volume.path() + "/control.sock");
   const auto report = VerifyVolume(RealWorld(), volume.path(), {});
   ASSERT_FALSE(report.ok());
   EXPECT_TRUE(report.status().Is(StatusCode::kBusy));

@@ -230,7 +230,7 @@ TEST_F(ObjectDamageTest, ALostJournalIsNamed) {
   volume_.MakeFile("later", "in no commit");
   volume_.Close();
   std::filesystem::remove_all(path() + "/journal");
-  ExpectFinding(Verify(path(), false), "journal-lost", "journal");
+  ExpectFinding(Verify(path(), false), "damaged-volume", path());
 }
 
 TEST_F(ObjectDamageTest, ADamagedIndexIsNamed) {
