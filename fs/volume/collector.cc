@@ -18,8 +18,6 @@ constexpr int64_t kUrgentGraceNanos = 2'000'000'000;
 // A pack is emptied when this share of it is dead.
 constexpr uint64_t kWorthwhilePercent = 50;
 constexpr uint64_t kUrgentPercent = 15;
-// Live bytes moved in one pass.
-constexpr uint64_t kPassBytes = 64ULL << 20;
 // Commits kept for targets that lack them, behind the newest checkpoint.
 constexpr uint64_t kHeldCommitBytes = 256ULL << 20;
 constexpr size_t kBlocksPerTransaction = 2000;
@@ -69,7 +67,7 @@ Status Collector::Run(const Policy& policy) {
     }
     TREFOIL_TRY(RemoveRetiredFiles(policy));
     TREFOIL_ASSIGN(const auto victims, FindVictims(policy));
-    budget_bytes_ = kPassBytes;
+    budget_bytes_ = policy.budget_bytes;
     std::vector<const Victim*> emptied;
     for (const Victim& victim : victims) {
       TREFOIL_ASSIGN(const bool empty, Empty(victim));
@@ -83,13 +81,17 @@ Status Collector::Run(const Policy& policy) {
   moving_bytes_ = 0;
   referenced_.clear();
   if (!done.ok() || !retired_.empty()) has_work_ = true;
+  ++passes_;
   return done;
 }
 
 Status Collector::FindRetired() {
   return VisitPacks(*core_.index,
                     [this](PackNo number, const PackRecord& pack) {
-                      if (pack.retired) retired_.emplace(number, 0);
+                      if (pack.retired) {
+                        retired_.emplace(number, 0);
+                        retired_bytes_ += pack.size_bytes;
+                      }
                       return OkStatus();
                     });
 }
@@ -131,7 +133,10 @@ Status Collector::RemoveRetiredFiles(const Policy& policy) {
       continue;
     }
     TREFOIL_ASSIGN(const auto record, FindPack(*core_.index, number));
-    if (record) TREFOIL_TRY(ForgetRetired(number, *record));
+    if (record) {
+      TREFOIL_TRY(ForgetRetired(number, *record));
+      retired_bytes_ -= record->size_bytes;
+    }
     at = retired_.erase(at);
   }
   return OkStatus();
@@ -327,6 +332,7 @@ Status Collector::Retire(const Victim& victim) {
     return OkStatus();
   }));
   retired_[victim.number] = core_.world.clock.MonotonicNanos();
+  retired_bytes_ += victim.record.size_bytes;
   return OkStatus();
 }
 

@@ -36,6 +36,8 @@ class Collector {
     CommitSeq released;    // every target holds the commits up to it
     // Space is short: collect what is worth less, wait for nobody.
     bool urgent = false;
+    // Live bytes that may be moved in this pass.
+    uint64_t budget_bytes = 0;
   };
 
   // One pass; moves a bounded number of bytes.
@@ -44,6 +46,10 @@ class Collector {
   [[nodiscard]] bool has_work() const { return has_work_; }
   // Blocks may have died, or a commit was made. Any thread.
   void NoteWork() { has_work_ = true; }
+  // Bytes of files that go with the next commits. Any thread.
+  [[nodiscard]] uint64_t retired_bytes() const { return retired_bytes_; }
+  // Passes made. Any thread.
+  [[nodiscard]] uint64_t passes() const { return passes_; }
 
  private:
   struct Victim {
@@ -83,6 +89,8 @@ class Collector {
   VolumeCore& core_;
   ObjectNumbers& numbers_;
   std::atomic<bool> has_work_{true};
+  std::atomic<uint64_t> retired_bytes_{0};
+  std::atomic<uint64_t> passes_{0};
 
   bool started_ = false;
   // Retired packs whose files are still there, and since when (monotonic; 0:

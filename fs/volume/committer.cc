@@ -29,6 +29,9 @@ constexpr int kBackgroundNice = 5;
 // one part in kCollectShare of the time.
 constexpr int64_t kCollectEveryNanos = 5 * kNanosPerSecond;
 constexpr int64_t kCollectShare = 20;
+// Between commits while the disk is almost full: files of retired packs go
+// only when a commit says so.
+constexpr int64_t kShortCommitInterval = kNanosPerSecond / 2;
 // A checkpoint is due when the commits since the last one weigh more than half
 // of it, and more than this.
 constexpr uint64_t kMinCheckpointWeight = 1ULL << 20;
@@ -138,6 +141,9 @@ void Committer::WakeWaiters() {
 }
 
 bool Committer::RoundIsDue(int64_t last_round_nanos) {
+  const int64_t interval = core_.space->IsShort()
+                               ? kShortCommitInterval
+                               : core_.options.commit_interval_nanos;
   size_t keys = 0;
   {
     MutexLock sequencer(core_.sequencer_mu);
@@ -147,8 +153,7 @@ bool Committer::RoundIsDue(int64_t last_round_nanos) {
   const JournalStats journal = core_.journal->stats();
   return keys >= kManyChangedKeys ||
          journal.used_bytes > journal.capacity_bytes / kJournalShareDue ||
-         core_.world.clock.MonotonicNanos() - last_round_nanos >=
-             core_.options.commit_interval_nanos;
+         core_.world.clock.MonotonicNanos() - last_round_nanos >= interval;
 }
 
 void Committer::RoundLoop() {
@@ -164,7 +169,7 @@ void Committer::RoundLoop() {
     }
     if (!core_.CheckWritable().ok()) continue;
     const int64_t now = core_.world.clock.MonotonicNanos();
-    if (now >= next_housekeeping &&
+    if ((now >= next_housekeeping || core_.space->IsShort()) &&
         (purge_requested_ || references_.AnyDue() || collector_.has_work())) {
       next_housekeeping = now + kNanosPerSecond;
       MutexLock round(round_mu_);
@@ -210,6 +215,18 @@ Status Committer::Housekeep() {
   return Collect();
 }
 
+bool Committer::MayMakeRoom(uint64_t passes) const {
+  return core_.options.background &&
+         (collector_.passes() == passes || collector_.retired_bytes() > 0 ||
+          references_.AnyDue() || purge_requested_);
+}
+
+// What is moved needs room first, and the reserve is not all for this.
+uint64_t Committer::CollectBudget() {
+  constexpr uint64_t kPassBytes = 64ULL << 20;
+  return std::min(kPassBytes, core_.space->Space().available_bytes / 4);
+}
+
 Status Committer::Collect() {
   const int64_t now = core_.world.clock.MonotonicNanos();
   const bool urgent = core_.space->IsShort();
@@ -219,7 +236,8 @@ Status Committer::Collect() {
   const Status done = collector_.Run({.head = head().seq,
                                       .checkpoint = CommitSeq(checkpoint_seq_),
                                       .released = CommitSeq(released_),
-                                      .urgent = urgent});
+                                      .urgent = urgent,
+                                      .budget_bytes = CollectBudget()});
   const int64_t took = core_.world.clock.MonotonicNanos() - now;
   next_collection_nanos_ =
       now + std::max(kCollectEveryNanos, took * kCollectShare);

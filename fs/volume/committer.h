@@ -56,6 +56,12 @@ class Committer {
   void WakeWaiters() EXCLUDES(head_mu_);
   // A snapshot was deleted: history may have become useless.
   void RequestPurge() { purge_requested_ = true; }
+  // For a writer who was told that the disk is full, and asks again: whether
+  // garbage collection may still make room since it had made `passes`.
+  [[nodiscard]] bool MayMakeRoom(uint64_t passes) const;
+  [[nodiscard]] uint64_t collection_passes() const {
+    return collector_.passes();
+  }
 
  private:
   void RoundLoop();
@@ -70,6 +76,7 @@ class Committer {
   Status Housekeep() REQUIRES(round_mu_);
   // Garbage collection, when something may have become garbage.
   Status Collect() REQUIRES(round_mu_);
+  uint64_t CollectBudget();
   Status TrimJournal() REQUIRES(round_mu_);
   void CheckpointLoop();
   [[nodiscard]] bool CheckpointIsDue() const;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "fs/index/keys.h"
 #include "fs/volume/read_plan.h"
@@ -16,6 +18,10 @@ namespace {
 
 // How often a read looks again because destage moved what it was reading.
 constexpr int kMaxReadAttempts = 8;
+
+// A writer on a full disk waits this long for what others have freed.
+constexpr int64_t kMaxSpaceWaitNanos = 30'000'000'000;
+constexpr auto kSpacePollInterval = std::chrono::milliseconds(50);
 
 // The inode's record, twice where the old one moves to history.
 constexpr uint64_t kWriteMetaBytes = 2048;
@@ -93,14 +99,27 @@ Result<size_t> VolumeImpl::Read(NodeId node, uint64_t offset,
   return Status::Posix(EIO);
 }
 
+Status VolumeImpl::TakeSpace(uint64_t bytes) {
+  const int64_t start = Monotonic();
+  const uint64_t passes = committer_.collection_passes();
+  for (;;) {
+    Status taken =
+        core_->space->Take(bytes, core_->dirty_bytes_estimate.load());
+    if (taken.ok() || !committer_.MayMakeRoom(passes) ||
+        Monotonic() - start > kMaxSpaceWaitNanos) {
+      return taken;
+    }
+    std::this_thread::sleep_for(kSpacePollInterval);
+  }
+}
+
 Status VolumeImpl::Write(NodeId node, uint64_t offset, std::string_view data,
                          bool kill_suid_sgid) {
   TREFOIL_TRY(CheckLive(node));
   if (data.empty()) return OkStatus();
   if (data.size() > kMaxWriteBytes) return Status::Posix(EINVAL);
   if (offset > kMaxFileBytes - data.size()) return Status::Posix(EFBIG);
-  TREFOIL_TRY(
-      core_->space->Take(data.size(), core_->dirty_bytes_estimate.load()));
+  TREFOIL_TRY(TakeSpace(data.size()));
   const InodeId number = node.inode();
   VolumeCore::ChangeSpec spec;
   spec.inodes = {number};
@@ -134,7 +153,7 @@ Status VolumeImpl::Allocate(NodeId node, int mode, uint64_t offset,
   const bool clears = (mode & (kPunch | kZero)) != 0;
   const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
   if ((mode & kPunch) == 0) {
-    TREFOIL_TRY(core_->space->Take(length, core_->dirty_bytes_estimate.load()));
+    TREFOIL_TRY(TakeSpace(length));
   }
   const InodeId number = node.inode();
   VolumeCore::ChangeSpec spec;

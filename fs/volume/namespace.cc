@@ -183,7 +183,7 @@ Result<Entry> VolumeImpl::Make(NodeId directory, std::string_view name,
   if (Status bad = CheckChange(directory, name); !bad.ok()) {
     return name == kSnapshotsName ? Status::Posix(EEXIST) : bad;
   }
-  TREFOIL_TRY(core_->space->Take(0, core_->dirty_bytes_estimate.load()));
+  TREFOIL_TRY(TakeSpace(0));
   InodeId number;
   VolumeCore::ChangeSpec spec;
   spec.meta_bytes = kXattrMetaBytes;  // ACLs may be inherited

@@ -106,6 +106,7 @@ class VolumeImpl final : public Volume {
 
  private:
   int64_t Now() const { return core_->world.clock.WallNanos(); }
+  int64_t Monotonic() const { return core_->world.clock.MonotonicNanos(); }
 
   // namespace.cc
   Result<Entry> LookupSnapshot(NodeId snapshots_directory,
@@ -124,6 +125,9 @@ class VolumeImpl final : public Volume {
                InodeRecord& inode);
 
   // data.cc
+  // Takes room for `bytes` of new data from the disk; waits while garbage
+  // collection makes some. ENOSPC when there is none to be had.
+  Status TakeSpace(uint64_t bytes);
   Status ReadPartInto(const DirtyPiece& part, std::span<char> out);
   Status ReadParts(const std::vector<DirtyPiece>& parts, uint64_t offset,
                    std::span<char> out);

@@ -88,8 +88,7 @@ Status VolumeImpl::SetXattr(NodeId node, std::string_view name,
   TREFOIL_TRY(CheckLive(node));
   TREFOIL_TRY(CheckXattrName(name));
   if (value.size() > kMaxXattrValueBytes) return Status::Posix(E2BIG);
-  TREFOIL_TRY(
-      core_->space->Take(value.size(), core_->dirty_bytes_estimate.load()));
+  TREFOIL_TRY(TakeSpace(value.size()));
   TREFOIL_ASSIGN(const std::string names, ListXattr(node));
   if (names.size() + name.size() + 1 > kMaxXattrListBytes) {
     return Status::Posix(ENOSPC);
