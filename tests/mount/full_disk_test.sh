@@ -37,18 +37,19 @@ mount_share() {
   "$program" mount "$volume" "$share" -o commit_interval=2s,log_file="$work/log"
 }
 
-# write MIB FILE: incompressible; prints dd's last words.
-write() {
+# write MIB FILE: incompressible; prints dd's last words and ends as it does.
+write() (
+  set +o pipefail
   openssl enc -aes-128-ctr -pass pass:"$2" -nosalt -pbkdf2 -iter 1 </dev/zero \
     2>/dev/null | dd of="$2" bs=1M count="$1" iflag=fullblock conv=fsync 2>&1
-}
+)
 
 mkdir "$disk" "$share"
 truncate -s ${kDiskMiB}M "$work/image"
 mkfs.ext4 -q -F "$work/image"
 mount -o loop "$work/image" "$disk"
-AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret "$program" init "$volume" \
-  --offsite s3+http://127.0.0.1:9/bucket --force
+export AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret
+"$program" init "$volume" --offsite s3+http://127.0.0.1:9/bucket --force 2>/dev/null
 mount_share
 mkdir "$share/kept"
 echo "kept" >"$share/kept/file"
