@@ -128,13 +128,25 @@ void Backlog::UploadDone(const ObjectItem& object) {
   Discount(object.size_bytes);
 }
 
+bool Backlog::IsInWindow(const ObjectItem& object) const {
+  const auto is_same = [&](const ObjectItem& other) {
+    return other.name == object.name;
+  };
+  return std::any_of(window_.begin(), window_.end(), [&](const Item& item) {
+    return std::any_of(item.first.begin(), item.first.end(), is_same);
+  });
+}
+
 void Backlog::FrontDone() {
   TREFOIL_CHECK(FrontReady());
-  const Item& item = window_.front();
+  const Item item = std::move(window_.front());
+  window_.pop_front();
   if (!IsPresent(item.last)) Discount(item.last.size_bytes);
   held_.sizes.erase(item.last.name);
-  for (const ObjectItem& object : item.first) held_.sizes.erase(object.name);
-  window_.pop_front();
+  for (const ObjectItem& object : item.first) {
+    // After a crash a commit may tell of a pack that the last one told of.
+    if (!IsInWindow(object)) held_.sizes.erase(object.name);
+  }
   front_present_ = 0;
   rebasing_ = false;
   if (next_item_ > 0) {

@@ -68,6 +68,7 @@ class Backlog {
  private:
   Result<Item> ReadItem(CommitSeq after);
   void AdvancePresent();
+  [[nodiscard]] bool IsInWindow(const ObjectItem& object) const;
   Status FillWindow();
   void Count(const Item& item);
   void CountOne(const ObjectItem& object);
