@@ -105,12 +105,21 @@ Status VolumeImpl::TakeSpace(uint64_t bytes) {
   for (;;) {
     Status taken =
         core_->space->Take(bytes, core_->dirty_bytes_estimate.load());
-    if (taken.ok() || !committer_.MayMakeRoom(passes) ||
+    if (taken.ok()) break;
+    if (!committer_.MayMakeRoom(passes) ||
         Monotonic() - start > kMaxSpaceWaitNanos) {
       return taken;
     }
     std::this_thread::sleep_for(kSpacePollInterval);
   }
+  const int64_t pace =
+      core_->space->PaceNanosPerMiB(core_->dirty_bytes_estimate.load());
+  if (pace > 0 && core_->options.background) {
+    const auto cost = static_cast<int64_t>(std::max<uint64_t>(bytes, 4096));
+    std::this_thread::sleep_for(
+        std::chrono::nanoseconds(pace * cost / (1 << 20)));
+  }
+  return OkStatus();
 }
 
 Status VolumeImpl::Write(NodeId node, uint64_t offset, std::string_view data,

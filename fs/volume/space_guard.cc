@@ -8,6 +8,7 @@ namespace trefoil {
 namespace {
 
 constexpr int64_t kLookEveryNanos = 250'000'000;
+constexpr double kSlowestNanosPerMiB = 100e6;
 constexpr int64_t kShortAfterRefusalNanos = 30'000'000'000;
 // The reserve: two packs, an index flush, a commit and journal records, on a
 // disk of ordinary size; at most a sixteenth of a small one.
@@ -46,6 +47,18 @@ Status SpaceGuard::Take(uint64_t bytes, uint64_t dirty_bytes) {
   granted_bytes_ -= std::min(bytes, granted_bytes_.load());
   refused_nanos_ = clock_.MonotonicNanos();
   return Status::Posix(ENOSPC);
+}
+
+int64_t SpaceGuard::PaceNanosPerMiB(uint64_t dirty_bytes) {
+  Refresh();
+  const uint64_t needed = granted_bytes_ + dirty_bytes + reserve_bytes();
+  const uint64_t available = available_bytes_;
+  const uint64_t left = available > needed ? available - needed : 0;
+  const uint64_t slow_below = 2 * reserve_bytes();
+  if (left >= slow_below) return 0;
+  const double x =
+      1 - static_cast<double>(left) / static_cast<double>(slow_below);
+  return static_cast<int64_t>(kSlowestNanosPerMiB * x * x * x);
 }
 
 bool SpaceGuard::IsShort() {

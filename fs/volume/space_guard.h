@@ -23,6 +23,9 @@ class SpaceGuard {
   // kOk or ENOSPC for a write of `bytes`, with `dirty_bytes` in the journal
   // only. What it grants counts until the next look at the disk.
   Status Take(uint64_t bytes, uint64_t dirty_bytes);
+  // Nanoseconds that a MiB should take: nothing while there is much room, more
+  // and more as the reserve comes near, so that garbage collection keeps up.
+  int64_t PaceNanosPerMiB(uint64_t dirty_bytes);
   // A write was refused lately, or little more than the reserve is left:
   // garbage is worth collecting at once.
   bool IsShort();

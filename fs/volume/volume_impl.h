@@ -126,7 +126,8 @@ class VolumeImpl final : public Volume {
 
   // data.cc
   // Takes room for `bytes` of new data from the disk; waits while garbage
-  // collection makes some. ENOSPC when there is none to be had.
+  // collection makes some, and slows down as the disk fills. ENOSPC when there
+  // is none to be had.
   Status TakeSpace(uint64_t bytes);
   Status ReadPartInto(const DirtyPiece& part, std::span<char> out);
   Status ReadParts(const std::vector<DirtyPiece>& parts, uint64_t offset,
