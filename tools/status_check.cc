@@ -77,7 +77,8 @@ void JudgeCopy(const Json& copy, int64_t max_age_seconds,
   } else if (age > max_age_seconds) {
     judgement->Add(kCritical, fmt::format("{} {}, {} behind", name, state,
                                           FormatDuration(age)));
-  } else if (state != "up to date" && state != "catching up") {
+  } else if (state != "up to date" && state != "catching up" &&
+             state != "re-basing") {
     judgement->Add(kWarning, fmt::format("{} {}, {} behind", name, state,
                                          FormatDuration(age)));
   }

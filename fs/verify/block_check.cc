@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "fs/object/object_format.h"
+#include "fs/volume/pack_object.h"
 
 namespace trefoil {
 namespace {
@@ -36,21 +37,26 @@ Result<bool> BlockCheck::LoadWindow(uint64_t from) {
       index_.NewCursor(Family::kLive, KeyOf('B', from), AfterPrefix("B"));
   auto counts =
       index_.NewCursor(Family::kLive, KeyOf('N', from), AfterPrefix("N"));
+  auto dead =
+      index_.NewCursor(Family::kLive, KeyOf('Z', from), AfterPrefix("Z"));
   blocks->Seek(KeyOf('B', from));
   counts->Seek(KeyOf('N', from));
+  dead->Seek(KeyOf('Z', from));
   // The number at the cursor, past keys that have none.
   const auto number = [](IndexCursor& cursor) {
     while (cursor.Valid() && cursor.key().size() != 9) cursor.Next();
     return cursor.Valid() ? NumberInKey(cursor.key()) : kLastNumber;
   };
   for (;;) {
-    const uint64_t next = std::min(number(*blocks), number(*counts));
-    if (!blocks->Valid() && !counts->Valid()) break;
+    const uint64_t next =
+        std::min({number(*blocks), number(*counts), number(*dead)});
+    if (!blocks->Valid() && !counts->Valid() && !dead->Valid()) break;
     if (window_.size() == kWindowBlocks) {
       window_last_ = window_.back().number.value;
       break;
     }
-    window_.push_back({BlockNo(next)});
+    window_.emplace_back();
+    window_.back().number = BlockNo(next);
     if (blocks->Valid() && number(*blocks) == next) {
       LoadBlock(BlockNo(next), blocks->value());
       blocks->Next();
@@ -60,9 +66,14 @@ Result<bool> BlockCheck::LoadWindow(uint64_t from) {
       if (count.ok()) window_.back().count = *count;
       counts->Next();
     }
+    if (dead->Valid() && number(*dead) == next) {
+      LoadDeadMark(BlockNo(next), dead->value());
+      dead->Next();
+    }
   }
   TREFOIL_TRY(blocks->status());
   TREFOIL_TRY(counts->status());
+  TREFOIL_TRY(dead->status());
   return window_last_ != kLastNumber;
 }
 
@@ -72,6 +83,8 @@ void BlockCheck::LoadBlock(BlockNo number, std::string_view value) {
   Block& block = window_.back();
   block.exists = true;
   block.raw_bytes = record->location.raw_bytes;
+  block.pack = record->pack;
+  block.stored_bytes = record->location.stored_bytes;
   const PackState* const pack = FindPack(record->pack);
   if (pack == nullptr) {
     findings_.Error("block-without-pack", Name(number),
@@ -79,6 +92,7 @@ void BlockCheck::LoadBlock(BlockNo number, std::string_view value) {
                         ", which is not known");
     return;
   }
+  ReportPack(*pack, number);
   const FrameLocation& at = record->location;
   if (at.offset < kHeaderBytes || at.raw_bytes == 0 ||
       at.raw_bytes > kMaxFrameBytes || at.stored_bytes <= kFrameHeaderBytes ||
@@ -90,6 +104,35 @@ void BlockCheck::LoadBlock(BlockNo number, std::string_view value) {
     return;
   }
   block.usable = pack->usable;
+}
+
+void BlockCheck::LoadDeadMark(BlockNo number, std::string_view value) {
+  const auto record = DeadRecord::Decode(value);
+  if (!record.ok()) return;
+  Block& block = window_.back();
+  block.dead = true;
+  if (block.exists && block.pack == record->pack &&
+      block.stored_bytes == record->stored_bytes) {
+    return;
+  }
+  findings_.Error("bad-dead-block", Name(number),
+                  "is marked as dead, but is " +
+                      std::string(block.exists ? "another one" : "not there"));
+}
+
+void BlockCheck::ReportPack(const PackState& pack, BlockNo number) {
+  const std::string name = "pack " + std::to_string(pack.number.value);
+  if (pack.retired) {
+    findings_.Error("block-without-pack", Name(number),
+                    "is in " + name + ", which is retired");
+  }
+  if (!pack.absent) return;
+  const auto bytes = index_.Get(Family::kLive, PackNoKey(pack.number));
+  if (!bytes.ok() || !*bytes) return;
+  const auto record = PackRecord::Decode(**bytes);
+  if (!record.ok()) return;
+  findings_.Error("missing-commit", ObjectKeyOf(*record),
+                  name + " is not there");
 }
 
 const PackState* BlockCheck::FindPack(PackNo number) const {
@@ -142,6 +185,17 @@ void BlockCheck::CountExtent(const Version& version) {
 
 void BlockCheck::CheckCounts() {
   for (const Block& block : window_) {
+    // Garbage collection goes by the marks: a wrong one loses data.
+    if (block.dead && block.references > 0) {
+      findings_.Error("bad-dead-block", Name(block.number),
+                      "is marked as dead, but " +
+                          std::to_string(block.references) +
+                          " extents name it");
+    } else if (!block.dead && block.exists && block.references == 0) {
+      findings_.Warning("unmarked-dead-block", Name(block.number),
+                        "no extent names it and it is not marked as dead: "
+                        "its room is never given back");
+    }
     if (block.count == block.references) continue;
     findings_.Error("wrong-count", Name(block.number),
                     std::to_string(block.references) +

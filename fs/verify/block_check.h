@@ -18,7 +18,9 @@ namespace trefoil {
 struct PackState {
   PackNo number;
   uint64_t size_bytes = 0;
-  bool usable = true;  // its object is there and whole, as far as is known
+  bool usable = true;    // its object is there and whole, as far as is known
+  bool absent = false;   // a commit that is not there
+  bool retired = false;  // holds no block any more
 };
 
 class BlockCheck {
@@ -42,11 +44,16 @@ class BlockCheck {
     uint32_t raw_bytes = 0;
     bool exists = false;
     bool usable = false;
+    bool dead = false;  // is marked so
+    PackNo pack;
+    uint32_t stored_bytes = 0;
   };
 
   // The next blocks from `from` on; false when that is the last window.
   Result<bool> LoadWindow(uint64_t from);
   void LoadBlock(BlockNo number, std::string_view value);
+  void LoadDeadMark(BlockNo number, std::string_view value);
+  void ReportPack(const PackState& pack, BlockNo number);
   const PackState* FindPack(PackNo number) const;
   Block& BlockOf(BlockNo number);
   Status CountExtents();

@@ -6,38 +6,83 @@
 #include "fs/index/keys.h"
 #include "fs/index/records.h"
 #include "fs/verify/record_check.h"
+#include "fs/verify/state_compare.h"
 
 namespace trefoil {
 
-Result<ChainState> ChainCheck::Run(const std::vector<ChainLink>& chain) {
+namespace {
+
+bool IsCheckpoint(const ChainLink& link) {
+  return link.parsed.kind == ObjectKind::kCheckpoint;
+}
+
+}  // namespace
+
+Result<ChainState> ChainCheck::Run(const std::vector<ChainLink>& chain,
+                                   bool compare) {
   state_.complete = !chain.empty();
   for (const ChainLink& link : chain) {
     ListedObject* const listed = table_.Find(link.parsed);
     if (listed != nullptr) listed->named = true;
     const Status read = ReadLink(link);
     progress_.Object(link.size_bytes);
-    if (read.ok()) {
-      TREFOIL_TRY(AddOwnRecords(link));
+    if (!read.ok()) {
+      state_.complete = false;
+      if (listed != nullptr) listed->bad = true;
+      TREFOIL_TRY(Damaged(link.parsed.kind, link.key, read));
       continue;
     }
-    state_.complete = false;
-    if (listed != nullptr) listed->bad = true;
-    TREFOIL_TRY(findings_.ErrorOf("damaged-commit", link.key, read));
+    if (IsCheckpoint(link)) continue;
+    TREFOIL_TRY(AddOwnRecords(link));
+    if (compare && state_.complete) TREFOIL_TRY(CompareCheckpoints(link));
   }
   TREFOIL_TRY(writer_.Flush());
   return state_;
 }
 
-Status ChainCheck::CheckLoose(ListedObject& commit) {
-  const std::string key = commit.Key();
+Status ChainCheck::Damaged(ObjectKind kind, std::string key,
+                           const Status& status) {
+  const bool is_checkpoint = kind == ObjectKind::kCheckpoint;
+  return findings_.ErrorOf(
+      is_checkpoint ? "damaged-checkpoint" : "damaged-commit", std::move(key),
+      status);
+}
+
+Status ChainCheck::CheckLoose(ListedObject& object) {
+  const std::string key = object.Key();
   const Status read = ReadCommit(
       store_, key,
       [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
       [](const DeltaEntry&) { return OkStatus(); });
-  progress_.Object(commit.size_bytes);
-  commit.bad = !read.ok();
-  return read.ok() ? OkStatus()
-                   : findings_.ErrorOf("damaged-commit", key, read);
+  progress_.Object(object.size_bytes);
+  object.bad = !read.ok();
+  return read.ok() ? OkStatus() : Damaged(object.parsed.kind, key, read);
+}
+
+Status ChainCheck::CompareCheckpoints(const ChainLink& commit) {
+  for (ListedObject& object : table_.objects()) {
+    if (object.parsed.kind != ObjectKind::kCheckpoint ||
+        object.parsed.number != commit.parsed.number) {
+      continue;
+    }
+    const std::string key = object.Key();
+    const auto header = ReadObjectHeader(store_, key);
+    // Damage is found where it is read for its own sake.
+    if (!header.ok() || header->previous != commit.parsed.name) continue;
+    TREFOIL_TRY(writer_.Flush());
+    StateCompare compare(scratch_);
+    const Status read = ReadCommit(
+        store_, key,
+        [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
+        [&](const DeltaEntry& entry) { return compare.Next(entry); });
+    if (!read.ok()) continue;
+    TREFOIL_TRY(compare.Finish());
+    if (compare.difference().empty()) continue;
+    object.bad = true;
+    findings_.Error("wrong-checkpoint", key,
+                    "is not what the commits give: " + compare.difference());
+  }
+  return OkStatus();
 }
 
 Status ChainCheck::ReadLink(const ChainLink& link) {
@@ -109,8 +154,10 @@ bool AreSame(const std::vector<PackRef>& seen, std::vector<PackRef> listed) {
 
 }  // namespace
 
-// Who copies the chain goes by the lists; who rebuilds it, by the entries.
+// Who copies the chain goes by the lists; who rebuilds it, by the entries. A
+// checkpoint has no lists.
 void ChainCheck::CheckPacks(const ChainLink& link) {
+  if (link.parsed.kind == ObjectKind::kCheckpoint) return;
   if (!AreSame(packs_seen_, info_.packs_added)) {
     Bad(link, "its list of new packs is not that of its entries");
   }
@@ -120,6 +167,7 @@ void ChainCheck::CheckPacks(const ChainLink& link) {
 }
 
 Status ChainCheck::AddOwnRecords(const ChainLink& link) {
+  if (link.parsed.kind == ObjectKind::kCheckpoint) return OkStatus();
   const PackRecord own{ObjectKind::kCommit, link.parsed.name, link.size_bytes,
                        info_.generation, info_.seq.value};
   TREFOIL_TRY(

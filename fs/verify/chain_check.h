@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a store's chain of commits, each read whole and hashed, and builds
-// the state after the last one in a scratch index. Not thread-safe.
+// Checks a store's chain of commits, which may begin with a checkpoint, each
+// read whole and hashed, and builds the state after the last one in a scratch
+// index. Not thread-safe.
 #pragma once
 
 #include <optional>
@@ -35,19 +36,25 @@ class ChainCheck {
         volume_id_(volume_id),
         findings_(findings),
         progress_(progress),
+        scratch_(scratch),
         writer_(scratch) {}
 
-  // Reads `chain`, oldest first. An error says that the store can't be read.
-  Result<ChainState> Run(const std::vector<ChainLink>& chain);
-  // Reads a commit that belongs to no chain, for its own sake.
-  Status CheckLoose(ListedObject& commit);
+  // Reads `chain`, oldest first. With `compare`, checkpoints that equal one of
+  // its commits are compared with what the commits give. An error says that
+  // the store can't be read.
+  Result<ChainState> Run(const std::vector<ChainLink>& chain, bool compare);
+  // Reads a commit or checkpoint that belongs to no chain, for its own sake.
+  Status CheckLoose(ListedObject& object);
 
  private:
+  Status Damaged(ObjectKind kind, std::string key, const Status& status);
+  Status CompareCheckpoints(const ChainLink& commit);
   Status ReadLink(const ChainLink& link);
   Status OnInfo(const ChainLink& link, const ObjectHeader& header,
                 const CommitInfo& info);
   Status OnEntry(const ChainLink& link, const DeltaEntry& entry);
-  // What the chain says of a commit itself, as the volume keeps it.
+  // What the chain says of a commit itself, as the volume keeps it. Those of a
+  // checkpoint's commit are among its entries.
   Status AddOwnRecords(const ChainLink& link);
   void CheckPacks(const ChainLink& link);
   void Bad(const ChainLink& link, std::string text) {
@@ -59,6 +66,7 @@ class ChainCheck {
   const std::optional<VolumeId> volume_id_;
   Findings& findings_;
   ProgressMeter& progress_;
+  Index& scratch_;
   BatchWriter writer_;
 
   ChainState state_;

@@ -18,11 +18,18 @@ class PackCheck {
     TREFOIL_ASSIGN(const std::optional<uint64_t> size,
                    SizeOf(record, &state.usable));
     const std::string pack = "pack " + std::to_string(number.value);
-    if (!size) {
+    state.retired = record.retired;
+    if (!size && record.retired) {
+      // Its record goes after its file.
       state.usable = false;
-      findings_.Error(
-          record.kind == ObjectKind::kPack ? "missing-pack" : "missing-commit",
-          ObjectKeyOf(record), pack + " is not there");
+    } else if (!size) {
+      state.usable = false;
+      // A commit without blocks may go while its record stays: see BlockCheck.
+      state.absent = record.kind == ObjectKind::kCommit;
+      if (!state.absent) {
+        findings_.Error("missing-pack", ObjectKeyOf(record),
+                        pack + " is not there");
+      }
     } else if (*size != record.size_bytes) {
       state.usable = false;
       findings_.Error("wrong-size", ObjectKeyOf(record),

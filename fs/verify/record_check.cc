@@ -42,6 +42,8 @@ std::string DescribeLiveKey(std::string_view key) {
       return "pack " + number;
     case 'S':
       return "snapshot " + number;
+    case 'Z':
+      return "mark of dead block " + number;
     default:
       return "record " + ToHex(key);
   }

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/verify/store_check.h"
 
+#include <utility>
+
 #include "fs/object/object_reader.h"
+#include "fs/verify/long_chain.h"
 #include "fs/verify/metadata_check.h"
 
 namespace trefoil {
+namespace {
+
+bool IsInChain(ObjectKind kind) {
+  return kind == ObjectKind::kCommit || kind == ObjectKind::kCheckpoint;
+}
+
+}  // namespace
 
 Status StoreCheck::Run(std::optional<CommitSeq> newest) {
   newest_ = newest;
@@ -21,10 +31,12 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
                                         : table_.objects().size());
   TREFOIL_TRY(ReadVolumeObject());
   ChainCheck chain(store_, scratch(), table_, volume_id_, findings_, progress_);
-  TREFOIL_ASSIGN(state_, chain.Run(chain_));
-  findings_.report().commits = chain_.size();
+  TREFOIL_ASSIGN(state_, chain.Run(chain_, options_.read_data));
+  for (const ChainLink& link : chain_) {
+    if (link.parsed.kind == ObjectKind::kCommit) ++findings_.report().commits;
+  }
   for (ListedObject& object : table_.objects()) {
-    if (object.parsed.kind == ObjectKind::kCommit && !object.named) {
+    if (IsInChain(object.parsed.kind) && !object.named) {
       TREFOIL_TRY(chain.CheckLoose(object));
     }
   }
@@ -51,6 +63,13 @@ Status StoreCheck::FindCommits() {
          chain_.back().parsed.number > newest_->value) {
     chain_.pop_back();
   }
+  if (!chain_.empty() &&
+      chain_.front().parsed.kind == ObjectKind::kCheckpoint) {
+    checkpoint_ = CommitSeq(chain_.front().parsed.number);
+  }
+  if (options_.read_data) {
+    TREFOIL_ASSIGN(chain_, LongestChain(store_, std::move(chain_)));
+  }
   has_chain_ = !chain_.empty();
   if (!has_chain_) {
     findings_.Warning("no-commit", store_.Describe(),
@@ -72,7 +91,7 @@ Status StoreCheck::ReadVolumeObject() {
 
 Status StoreCheck::HashObjects() {
   for (ListedObject& object : table_.objects()) {
-    if (object.parsed.kind == ObjectKind::kCommit) continue;
+    if (IsInChain(object.parsed.kind)) continue;
     TREFOIL_TRY(HashObject(object));
     progress_.Object(object.size_bytes);
   }
@@ -108,13 +127,16 @@ void StoreCheck::ReportUnnamed() {
     const CommitSeq seq(object.parsed.number);
     if (object.parsed.kind == ObjectKind::kPack && state_.complete) {
       findings_.Info("unnamed-pack", key,
-                     "no commit names it: left by a crash, or of a commit "
-                     "still to come");
+                     "nothing needs it: retired, left by a crash, or of a "
+                     "commit still to come");
     } else if (object.parsed.kind != ObjectKind::kCommit || !has_chain_) {
       continue;
     } else if (newest_ && seq > *newest_) {
       findings_.Info("unregistered-commit", key,
                      "a crash left it; the next opening removes it");
+    } else if (seq <= checkpoint_) {
+      findings_.Info("unneeded-commit", key,
+                     "nothing needs it: a checkpoint stands for it");
     } else if (seq > state_.seq) {
       findings_.Warning("newer-commit", key,
                         "is newer than the chain, and of an older owner: its "

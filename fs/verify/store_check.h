@@ -35,6 +35,8 @@ class StoreCheck {
   // Afterwards.
   [[nodiscard]] const ChainState& state() const { return state_; }
   [[nodiscard]] const std::vector<ChainLink>& chain() const { return chain_; }
+  // The commit of the newest checkpoint that the chain goes on from; 0: none.
+  [[nodiscard]] CommitSeq checkpoint() const { return checkpoint_; }
   [[nodiscard]] const std::string& name_key() const { return name_key_; }
   ObjectTable& table() { return table_; }
   // The state after the chain's last commit, in its live and history family.
@@ -59,6 +61,7 @@ class StoreCheck {
   std::optional<VolumeId> volume_id_;
   std::string name_key_;
   std::vector<ChainLink> chain_;
+  CommitSeq checkpoint_;
   bool has_chain_ = false;
   std::optional<CommitSeq> newest_;
   ChainState state_;

@@ -50,12 +50,15 @@ class VolumeCheck {
   Status CheckObjectsOnly();
   Status CheckOpened();
   Status CheckCommitRecords(StoreCheck& store);
+  void CheckCommitRecord(StoreCheck& store, CommitSeq seq,
+                         const CommitRecord& record, bool may_go);
   Status CheckIndex(StoreCheck& store);
   // Whether the index is what the commits alone give.
   Result<bool> IsAtHead(StoreCheck& store);
   Status ReplayInto(StoreCheck& store);
   Status CompareWith(StoreCheck& store);
   Status CheckBlockIds();
+  Status CheckMembers();
 
   const World world_;
   const std::string path_;
@@ -141,7 +144,8 @@ Status VolumeCheck::CheckOpened() {
   TREFOIL_TRY(store.Run(head));
   for (const Status& checked :
        {CheckCommitRecords(store), CheckIndex(store),
-        options_.read_data ? CheckBlockIds() : OkStatus()}) {
+        options_.read_data ? CheckBlockIds() : OkStatus(),
+        options_.read_data ? CheckMembers() : OkStatus()}) {
     if (checked.ok()) continue;
     TREFOIL_TRY(findings_.ErrorOf("damaged-index", Path("index"), checked));
   }
@@ -149,10 +153,13 @@ Status VolumeCheck::CheckOpened() {
   return OkStatus();
 }
 
+// Commits that a checkpoint stands for go one by one: the object first, then
+// its record.
 Status VolumeCheck::CheckCommitRecords(StoreCheck& store) {
-  uint64_t expected = 1;
+  const uint64_t base = store.checkpoint().value;
+  uint64_t expected = base + 1;
   auto cursor = core_->index->NewCursor(Family::kLocal, "K", "L");
-  for (cursor->Seek("K"); cursor->Valid(); cursor->Next(), ++expected) {
+  for (cursor->Seek("K"); cursor->Valid(); cursor->Next()) {
     const auto record = CommitRecord::Decode(cursor->value());
     if (!record.ok() || cursor->key().size() != 9) {
       findings_.Error("bad-record", "commit record " + ToHex(cursor->key()),
@@ -160,27 +167,33 @@ Status VolumeCheck::CheckCommitRecords(StoreCheck& store) {
       continue;
     }
     const CommitSeq seq(NumberInKey(cursor->key()));
-    const std::string key = CommitKey(record->generation, seq, record->name);
-    if (seq.value != expected) {
+    if (seq.value > expected) {
       findings_.Error("missing-commit", "commit " + std::to_string(expected),
                       "the index does not know it");
-      expected = seq.value;
     }
-    ListedObject* const listed = store.table().Find(
-        {ObjectKind::kCommit, record->generation, seq.value, record->name});
-    if (listed == nullptr) {
-      findings_.Error("missing-commit", key, "the object is not there");
-      continue;
-    }
-    listed->named = true;
-    if (listed->size_bytes != record->size_bytes) {
-      findings_.Error("wrong-size", key,
-                      "has " + std::to_string(listed->size_bytes) +
-                          " bytes instead of " +
-                          std::to_string(record->size_bytes));
-    }
+    expected = std::max(expected, seq.value + 1);
+    CheckCommitRecord(store, seq, *record, seq.value <= base);
   }
   return cursor->status();
+}
+
+void VolumeCheck::CheckCommitRecord(StoreCheck& store, CommitSeq seq,
+                                    const CommitRecord& record, bool may_go) {
+  const std::string key = CommitKey(record.generation, seq, record.name);
+  ListedObject* const listed = store.table().Find(
+      {ObjectKind::kCommit, record.generation, seq.value, record.name});
+  if (listed == nullptr) {
+    if (may_go) return;
+    findings_.Error("missing-commit", key, "the object is not there");
+    return;
+  }
+  listed->named = true;
+  if (listed->size_bytes != record.size_bytes) {
+    findings_.Error("wrong-size", key,
+                    "has " + std::to_string(listed->size_bytes) +
+                        " bytes instead of " +
+                        std::to_string(record.size_bytes));
+  }
 }
 
 Status VolumeCheck::CheckIndex(StoreCheck& store) {
@@ -284,6 +297,24 @@ Status VolumeCheck::CheckBlockIds() {
     if (!block.ok() || BlockIdKey(block->id) == cursor->key()) continue;
     findings_.Error("bad-block-id", "block " + std::to_string(*number),
                     "the index finds it under an id that is not its own");
+  }
+  return cursor->status();
+}
+
+// A block that its pack does not list is lost when the pack is emptied.
+Status VolumeCheck::CheckMembers() {
+  auto cursor = core_->index->NewCursor(Family::kLive, "B", "C");
+  for (cursor->Seek("B"); cursor->Valid(); cursor->Next()) {
+    const auto block = BlockRecord::Decode(cursor->value());
+    if (!block.ok() || cursor->key().size() != 9) continue;
+    const BlockNo number(NumberInKey(cursor->key()));
+    TREFOIL_ASSIGN(
+        const auto member,
+        core_->index->Get(Family::kLocal, MemberKey(block->pack, number)));
+    if (member) continue;
+    findings_.Error(
+        "missing-member", "block " + std::to_string(number.value),
+        "is not listed as one of pack " + std::to_string(block->pack.value));
   }
   return cursor->status();
 }
