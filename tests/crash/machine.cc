@@ -42,12 +42,14 @@ std::string DifferenceOf(const Shown& expected, const Shown& found) {
   return "";
 }
 
-Result<std::unique_ptr<Machine>> Machine::Format(uint64_t seed, bool threads) {
-  SimEnvOptions options;
-  options.seed = seed;
-  options.single_threaded = !threads;
+Result<std::unique_ptr<Machine>> Machine::Format(
+    const MachineOptions& options) {
+  SimEnvOptions disk;
+  disk.seed = options.seed;
+  disk.single_threaded = !options.threads;
+  disk.unordered = options.unordered;
   std::unique_ptr<Machine> machine(
-      new Machine(std::make_unique<SimEnv>(options), seed));
+      new Machine(std::make_unique<SimEnv>(disk), options.seed));
   TREFOIL_TRY(machine->env().CreateDirs(DirName(kPath)));
   TREFOIL_TRY(machine->env().SyncDir("/"));
   TREFOIL_TRY(Volume::Format(machine->world(), kPath));
@@ -146,6 +148,15 @@ Status Machine::Write(const std::string& path, uint64_t offset, uint64_t size,
                       uint64_t seed) {
   TREFOIL_ASSIGN(const NodeId node, Find(path));
   return volume_->Write(node, offset, RandomBytes(size, seed), false);
+}
+
+Result<std::string> Machine::Read(const std::string& path) {
+  TREFOIL_ASSIGN(const NodeId node, Find(path));
+  TREFOIL_ASSIGN(const Attr attr, volume_->GetAttr(node));
+  std::string content(attr.size_bytes, '\0');
+  TREFOIL_ASSIGN(const size_t got, volume_->Read(node, 0, content));
+  content.resize(got);
+  return content;
 }
 
 Status Machine::Append(const std::string& path, uint64_t size, uint64_t seed) {

@@ -24,11 +24,19 @@ using Shown = std::map<std::string, ShownTree>;
 // What differs first; empty when nothing does.
 std::string DifferenceOf(const Shown& expected, const Shown& found);
 
-class Machine {
- public:
+struct MachineOptions {
+  uint64_t seed = 1;
   // With threads the volume works as on a real machine; without, the same
   // calls give the same I/O.
-  static Result<std::unique_ptr<Machine>> Format(uint64_t seed, bool threads);
+  bool threads = false;
+  // As SimEnvOptions::unordered.
+  bool unordered = false;
+};
+
+class Machine {
+ public:
+  // With an empty volume.
+  static Result<std::unique_ptr<Machine>> Format(const MachineOptions& options);
   // Another machine with the same disk at the same time, its volume not open.
   [[nodiscard]] std::unique_ptr<Machine> Fork(uint64_t seed);
 
@@ -55,6 +63,8 @@ class Machine {
   // `size` bytes of a pattern that `seed` tells from others.
   Status Write(const std::string& path, uint64_t offset, uint64_t size,
                uint64_t seed);
+  // The whole content.
+  Result<std::string> Read(const std::string& path);
   Status Append(const std::string& path, uint64_t size, uint64_t seed);
   Status Truncate(const std::string& path, uint64_t size);
   Status Allocate(const std::string& path, int mode, uint64_t offset,
