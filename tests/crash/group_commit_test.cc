@@ -20,7 +20,7 @@ namespace trefoil {
 namespace {
 
 constexpr uint64_t kSeed = 1;
-constexpr int kPoints = 60;
+constexpr int kPoints = 25;
 constexpr int kWriters = 4;
 constexpr uint64_t kRecords = 30;
 constexpr uint64_t kRecordBytes = 700;
