@@ -9,6 +9,7 @@
 #include "fs/base/log.h"
 #include "fs/base/sabotage.h"
 #include "fs/index/keys.h"
+#include "fs/volume/delta.h"
 #include "fs/volume/pack_object.h"
 
 namespace trefoil {
@@ -32,9 +33,6 @@ constexpr int64_t kCollectShare = 20;
 // Between commits while the disk is almost full: files of retired packs go
 // only when a commit says so.
 constexpr int64_t kShortCommitInterval = kNanosPerSecond / 2;
-// A checkpoint is due when the commits since the last one weigh more than half
-// of it, and more than this.
-constexpr uint64_t kMinCheckpointWeight = 1ULL << 20;
 
 CommitRef RefOf(CommitSeq seq, const CommitRecord& record) {
   CommitRef ref;
@@ -247,7 +245,8 @@ Status Committer::Collect() {
 Result<CommitRef> Committer::Commit() {
   MutexLock round(round_mu_);
   TREFOIL_TRY(core_.CheckWritable());
-  TREFOIL_TRY(Housekeep());
+  // Garbage that can't be collected must not keep data in the journal.
+  core_.NoteError(Housekeep());
   auto cut = core_.MakeCut();
   if (cut) TREFOIL_TRY(CommitCut(*cut));
   return head();
@@ -264,78 +263,6 @@ Status Committer::CommitCut(VolumeCore::Cut& cut) {
   core_.dirty_bytes_estimate = core_.dirty.JournalBytes();
   core_.NoteError(TrimJournal());
   return OkStatus();
-}
-
-Result<CheckpointBase> Committer::PinHead() {
-  MutexLock round(round_mu_);
-  TREFOIL_TRY(core_.CheckWritable());
-  TREFOIL_TRY(Housekeep());
-  CheckpointBase base;
-  auto cut = core_.MakeCut(true);
-  if (cut) {
-    TREFOIL_TRY(CommitCut(*cut));
-    base.cut_view = std::move(cut->view);
-  }
-  {
-    // Only operations change anything now: their keys are all in `changed`.
-    MutexLock sequencer(core_.sequencer_mu);
-    base.view = core_.index->Snapshot();
-    base.changed = core_.changed.Sorted();
-  }
-  if (!cut && !base.changed.empty()) {
-    return Status(StatusCode::kBusy, "checkpoint: a change came between");
-  }
-  base.commit = head();
-  TREFOIL_ASSIGN(
-      const auto record,
-      base.view->Get(Family::kLocal, LocalCommitKey(base.commit.seq)));
-  if (!record) {
-    return Status(StatusCode::kCorruption,
-                  "index: the newest commit has no record; run fsck");
-  }
-  TREFOIL_ASSIGN(base.record, CommitRecord::Decode(*record));
-  return base;
-}
-
-Result<CommitRef> Committer::Checkpoint() {
-  MutexLock one_at_a_time(checkpoint_mu_);
-  auto base = PinHead();
-  while (base.status().Is(StatusCode::kBusy)) base = PinHead();
-  TREFOIL_TRY(base.status());
-  if (base->commit.seq.value == checkpoint_seq_) return base->commit;
-  const uint64_t weight = weight_since_checkpoint_;
-  TREFOIL_TRY(WriteCheckpoint(core_, *base));
-  TREFOIL_ASSIGN(const auto written, FindNewestCheckpoint(*core_.objects));
-  checkpoint_seq_ = base->commit.seq.value;
-  checkpoint_bytes_ = written ? written->info.size_bytes : 0;
-  weight_since_checkpoint_ -= weight;
-  collector_.NoteWork();
-  return base->commit;
-}
-
-bool Committer::CheckpointIsDue() const {
-  return weight_since_checkpoint_ >
-         std::max<uint64_t>(kMinCheckpointWeight, checkpoint_bytes_ / 2);
-}
-
-void Committer::CheckpointLoop() {
-  setpriority(PRIO_PROCESS, 0, kBackgroundNice);
-  int64_t not_before = 0;
-  for (;;) {
-    {
-      MutexLock lock(loop_mu_);
-      if (!stopping_) loop_wakeup_.WaitFor(loop_mu_, std::chrono::seconds(1));
-      if (stopping_) return;
-    }
-    const int64_t now = core_.world.clock.MonotonicNanos();
-    if (now < not_before || !CheckpointIsDue() || !core_.CheckWritable().ok()) {
-      continue;
-    }
-    if (const auto done = Checkpoint(); !done.ok()) {
-      core_.NoteError(done.status().WithContext("checkpoint"));
-      not_before = now + 60 * kNanosPerSecond;
-    }
-  }
 }
 
 Result<CommitRef> Committer::VisitHeadObjects(
@@ -365,70 +292,6 @@ Status Committer::Round(VolumeCore::Cut& cut) {
 }
 
 namespace {
-
-// Collects what a commit carries. Values of keys that operations changed are
-// those of the cut; destage's own keys have their newest values, which no
-// operation touches; a transaction not yet made has the last word.
-class Delta {
- public:
-  Delta(const VolumeCore::Cut& cut, const ChangedKeys& destaged,
-        const Transaction& pending, Index& index)
-      : cut_(cut), pending_(pending), index_(index) {
-    ChangedKeys all = cut.changed;
-    ChangedKeys own = destaged;
-    for (const auto& [key, value] : pending.changes()) {
-      own.Add(key.first, key.second);
-    }
-    destaged_ = own.Sorted();
-    all.Merge(std::move(own));
-    keys_ = all.Sorted();
-  }
-
-  Result<std::optional<std::string>> Value(
-      const std::pair<Family, std::string>& key) const {
-    if (const auto at = pending_.changes().find(key);
-        at != pending_.changes().end()) {
-      return at->second;
-    }
-    if (std::binary_search(destaged_.begin(), destaged_.end(), key)) {
-      return index_.Get(key.first, key.second);
-    }
-    return cut_.view->Get(key.first, key.second);
-  }
-
-  // The packs among the changes that were added, and what was retired: packs,
-  // and commits as holders of blocks.
-  Status FindPacks(std::vector<PackRef>* added,
-                   std::vector<PackRef>* retired) const {
-    for (const auto& key : keys_) {
-      if (key.first != Family::kLive || key.second[0] != 'P') continue;
-      TREFOIL_ASSIGN(const auto bytes, Value(key));
-      if (!bytes) continue;
-      TREFOIL_ASSIGN(const PackRecord record, PackRecord::Decode(*bytes));
-      if (!record.retired && record.kind != ObjectKind::kPack) continue;
-      (record.retired ? retired : added)
-          ->push_back({PackNo(NumberInKey(key.second)), record.name,
-                       record.size_bytes});
-    }
-    return OkStatus();
-  }
-
-  Status WriteTo(CommitWriter& writer) const {
-    for (const auto& key : keys_) {
-      TREFOIL_ASSIGN(const auto value, Value(key));
-      TREFOIL_TRY(
-          writer.AddDelta(static_cast<uint8_t>(key.first), key.second, value));
-    }
-    return OkStatus();
-  }
-
- private:
-  const VolumeCore::Cut& cut_;
-  const Transaction& pending_;
-  Index& index_;
-  std::vector<std::pair<Family, std::string>> destaged_;
-  std::vector<std::pair<Family, std::string>> keys_;
-};
 
 ObjectHeader HeaderAfter(const CommitRef& previous, const VolumeCore& core) {
   ObjectHeader header;
