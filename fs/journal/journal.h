@@ -94,11 +94,12 @@ class Journal {
 
   // Sets aside room for `bytes` of records (record overhead is added): what
   // the caller then reserves is taken from it, and Cancel gives the rest back.
-  // So Reserve can't fail: used + set aside never exceeds the capacity. Near the bound it waits a little longer each time,
-  // at the bound it waits until Trim makes room: writers slow smoothly.
-  // `urgent` callers (destage, operations that free things) take from a
-  // reserve and do not wait. Call without locks. kNoSpace when the disk can't
-  // hold another segment and nothing is left.
+  // So Reserve can't fail: used + set aside never exceeds the capacity. Near
+  // the bound it waits a little longer each time, at the bound it waits until
+  // Trim makes room: writers slow smoothly. `urgent` callers (destage,
+  // operations that free things) take from a reserve and do not wait. Call
+  // without locks. kNoSpace when the disk can't hold another segment and
+  // nothing is left.
   virtual Status Admit(uint64_t bytes, bool urgent) = 0;
   // Gives back `bytes` of an Admit: those that were not reserved.
   virtual void Cancel(uint64_t bytes) = 0;

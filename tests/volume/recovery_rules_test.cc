@@ -105,7 +105,6 @@ void RecoveryRulesTest::DamageJournal() const {
 }
 
 void RecoveryRulesTest::LoseRoot() {
-  volume_.Close();
   auto index = Index::Open(Env::Posix(), Path("index"), {});
   ASSERT_TRUE(index.ok());
   IndexBatch batch;
@@ -115,79 +114,63 @@ void RecoveryRulesTest::LoseRoot() {
 }
 
 void RecoveryRulesTest::Produce(Found found) {
+  if (found == Found::kBadJournal) {
+    volume_.MakeFile("later", "claims that what is before was durable");
+    ASSERT_TRUE(volume_->Sync().ok());
+    volume_.MakeFile("last", "");
+    volume_.Crash();
+    return DamageJournal();
+  }
+  volume_.Close();
   switch (found) {
     case Found::kIndexOpens:
     case Found::kJournalContinues:
     case Found::kHeadThere:
     case Found::kGenerationGood:
-      volume_.Crash();
+    case Found::kBadJournal:
       return;
     case Found::kUnfinishedRecovery:
-      volume_.Close();
       std::ofstream(Path("recovering")) << "from somewhere";
       return;
     case Found::kBadIdentity:
-      volume_.Close();
       for (const auto& entry : fs::directory_iterator(Path("objects/volume"))) {
         fs::resize_file(entry.path(), 10);
       }
       return;
     case Found::kNoIndex:
-      volume_.Close();
       fs::remove_all(Path("index"));
       return;
     case Found::kBrokenChain:
-      volume_.Close();
       fs::remove_all(Path("index"));
       fs::remove(Commits().front());
       return;
     case Found::kEmptyIndex:
-      volume_.Close();
       fs::remove_all(Path("index"));
       fs::create_directory(Path("index"));
       return;
     case Found::kDamagedIndex:
-      volume_.Close();
       for (const auto& entry : fs::directory_iterator(Path("index"))) {
         const std::string name = entry.path().filename();
         if (name.starts_with("MANIFEST")) fs::resize_file(entry.path(), 10);
       }
       return;
-    case Found::kBadJournal:
-      volume_.MakeFile("later", "claims that what is before was durable");
-      ASSERT_TRUE(volume_->Sync().ok());
-      volume_.MakeFile("last", "");
-      volume_.Crash();
-      DamageJournal();
-      return;
     case Found::kJournalBehindIndex:
-      volume_.Close();
       fs::remove_all(Path("journal"));
       return;
     case Found::kHeadMissing:
-      volume_.Close();
       fs::remove(Commits().back());
       return;
     case Found::kRepeatedCommit:
-      volume_.Close();
-      ForgeCommit(0);
-      return;
+      return ForgeCommit(0);
     case Found::kUnregisteredCommit:
-      volume_.Close();
-      ForgeCommit(1);
-      return;
+      return ForgeCommit(1);
     case Found::kUnknownCommits:
-      volume_.Close();
-      ForgeCommit(1);
-      ForgeCommit(2);
-      return;
+      return ForgeCommit(2);
     case Found::kGenerationBad:
-      volume_.Close();
       std::ofstream(Path("generation")) << "no number\n";
       return;
     case Found::kNoRoot:
-      LoseRoot();
-      return;
+      return LoseRoot();
   }
 }
 
