@@ -30,7 +30,7 @@ Shipper::Shipper(World world, CommitSource& source, const InstanceId& instance,
       backlog_(source),
       side_(source),
       gc_(source, options_.gc_grace_nanos) {
-  LoadState();
+  if (const Status loaded = LoadState(); !loaded.ok()) NoteError(loaded);
   // While nothing of this opening was let go yet.
   if (const auto base = FindClaimBase(); base.ok()) claim_base_ = *base;
 }
@@ -98,6 +98,7 @@ bool Shipper::Step() {
 Status Shipper::BeginSession() {
   progressed_ = false;
   in_session_ = true;
+  if (!state_is_loaded_) TREFOIL_TRY(LoadState());
   TREFOIL_TRY(Connect());
   pool_ = std::make_unique<UploadPool>(
       options_.uploads,

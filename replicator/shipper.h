@@ -121,7 +121,7 @@ class Shipper {
   Status PutObject(const std::string& key, const Hash256& name);
 
   // --- What the status says: shipper_status.cc ----------------------------
-  void LoadState();
+  Status LoadState();
   void SetState(std::string_view state);
   // `key`: the object that proves it; empty: only remembered.
   void SetWatermark(const CommitRef& commit, const std::string& key);
@@ -155,6 +155,7 @@ class Shipper {
   std::optional<CommitRef> claim_base_;
   // The object that proves the watermark; empty: nothing did yet.
   std::string watermark_key_;
+  bool state_is_loaded_ = false;
   bool full_ = false;  // the target was, when the last session ended
   // The audit's answer still holds, unless the target was away.
   bool audited_ = false;

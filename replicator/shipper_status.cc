@@ -41,9 +41,15 @@ TargetStatus Shipper::status() const {
   return status;
 }
 
-void Shipper::LoadState() {
+// A file that can't be read now is not one that is lost: taken for lost, the
+// claims that it remembers would be a stranger's.
+Status Shipper::LoadState() {
   auto loaded = LoadTargetState(world_.env, options_.state_path);
-  if (!loaded.ok() && !loaded.status().Is(StatusCode::kNotFound)) {
+  const bool is_lost = loaded.status().Is(StatusCode::kNotFound) ||
+                       loaded.status().Is(StatusCode::kCorruption);
+  if (!loaded.ok() && !is_lost) return loaded.status();
+  state_is_loaded_ = true;
+  if (loaded.status().Is(StatusCode::kCorruption)) {
     LogWarning(kTag, "{}: {}; looking at the target instead", options_.name,
                loaded.status().ToString());
   }
@@ -54,6 +60,7 @@ void Shipper::LoadState() {
   state_.status.state = "catching up";
   // Until the target was looked at, this says best what waits.
   backlog_.Reset(state_.status.watermark, {});
+  return OkStatus();
 }
 
 void Shipper::SetState(std::string_view state) {
@@ -162,6 +169,7 @@ void Shipper::PublishBacklog() {
 }
 
 Status Shipper::SaveState() {
+  if (!state_is_loaded_) return OkStatus();
   TargetState state;
   {
     const MutexLock lock(mu_);

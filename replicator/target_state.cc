@@ -118,7 +118,10 @@ Status SaveTargetState(Env& env, const std::string& path,
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("{}: {}", path, error.what()));
   }
-  TREFOIL_TRY(env.CreateDirs(DirName(path)));
+  // Its directory may have been made a moment ago, or before a crash.
+  const std::string directory = DirName(path);
+  TREFOIL_TRY(env.CreateDirs(directory));
+  TREFOIL_TRY(env.SyncDir(DirName(directory)));
   return env.WriteFileAtomically(path, text + "\n");
 }
 

@@ -283,6 +283,28 @@ TEST(ShipperTest, AnEndInTheMiddleOfTransfersIsPrompt) {
   EXPECT_LT(shipping.status().watermark, CommitSeq(20));
 }
 
+TEST(ShipperTest, AStateThatCantBeReadIsNotTakenForLost) {
+  Shipping shipping;
+  shipping.source.AddCommit(0);
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  shipping.Stop();
+  // An opening that claims the target and commits nothing: only the state file
+  // can tell whose claim it is.
+  shipping.source.NextGeneration();
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  shipping.Stop();
+  shipping.source.NextGeneration();
+  Fault fault;
+  fault.op = FaultOp::kRead;
+  fault.path_part = "second.json";
+  shipping.env.Arm(fault);
+  shipping.Start();
+  const CommitRef commit = shipping.Commit(0);
+  EXPECT_TRUE(shipping.WaitForWatermark(commit.seq));
+}
+
 TEST(ShipperTest, ManyCommitsWaitInBoundedMemoryAndAllArrive) {
   Shipping shipping;
   shipping.source.AddCommits(150, 0);
