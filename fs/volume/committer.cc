@@ -334,6 +334,11 @@ bool Lists(const std::vector<PackRef>& packs, PackNo number) {
 }  // namespace
 
 Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
+  if (!unregistered_.empty()) {
+    // A round that failed may have left it; the chain must not fork there.
+    TREFOIL_TRY(core_.objects->Delete(unregistered_));
+    unregistered_.clear();
+  }
   const CommitRef previous = head();
   const PackNo pack = numbers_.next_pack;
   numbers_.next_pack = pack.Next();
@@ -373,8 +378,8 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   }
   TREFOIL_TRY(Delta(cut, destaged, pending, *core_.index).WriteTo(*writer));
   TREFOIL_ASSIGN(const FinishedObject object, writer->Finish());
-  TREFOIL_TRY(core_.objects->Adopt(
-      object, CommitKey(info.generation, info.seq, object.name)));
+  unregistered_ = CommitKey(info.generation, info.seq, object.name);
+  TREFOIL_TRY(core_.objects->Adopt(object, unregistered_));
 
   const CommitRecord record = RecordOf(info, object);
   VolumeCore::ChangeSpec spec;
@@ -400,6 +405,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
     core_.Fail(synced);
     return synced;
   }
+  unregistered_.clear();
   trimmable_.emplace_back(core_.journal->stats().reserved, cut.lsn);
   weight_since_checkpoint_ += WeightOf(record.size_bytes);
   last_packs_ = info.packs_added;

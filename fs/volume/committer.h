@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -97,6 +98,8 @@ class Committer {
   // record and the cut that may be trimmed once it has.
   std::deque<std::pair<Lsn, Lsn>> trimmable_ GUARDED_BY(round_mu_);
 
+  // The commit object being put in place; empty once it is registered.
+  std::string unregistered_ GUARDED_BY(round_mu_);
   // What the last commit added.
   std::vector<PackRef> last_packs_ GUARDED_BY(round_mu_);
 
