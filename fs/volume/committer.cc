@@ -349,7 +349,8 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   const Epoch layer =
       destager.has_pending() ? destager.pending_layer() : cut.epoch;
   Transaction pending(*core_.index, retained, layer);
-  ChangedKeys destaged = destager.TakeChanged();
+  // Stays with the destager: a commit that fails leaves its keys to the next.
+  const ChangedKeys& destaged = destager.changed();
 
   const ObjectHeader header = HeaderAfter(previous, core_);
   CommitInfo info = InfoOf(cut, previous, core_);

@@ -64,6 +64,7 @@ class Destager {
                       const std::vector<FrameLocation>& locations);
 
   // Keys that this round's transactions changed.
+  [[nodiscard]] const ChangedKeys& changed() const { return changed_; }
   ChangedKeys TakeChanged() { return std::exchange(changed_, {}); }
 
  private:

@@ -36,6 +36,31 @@ struct Listing {
   std::optional<ChainLink> newest_checkpoint;
 };
 
+// A round that failed when its commit was in place already is repeated under
+// the same number: of several commits the one with the latest cut counts.
+Status SettleNewest(ObjectStore& store, Listing* listing) {
+  if (!listing->newest_commit) return OkStatus();
+  const ParsedKey last = listing->newest_commit->parsed;
+  std::vector<ChainLink> same;
+  for (const auto& [name, link] : listing->commits) {
+    if (link.parsed.generation == last.generation &&
+        link.parsed.number == last.number) {
+      same.push_back(link);
+    }
+  }
+  if (same.size() == 1) return OkStatus();
+  std::optional<Lsn> latest;
+  for (const ChainLink& link : same) {
+    const auto info = ReadCommitInfo(store, link.key);
+    if (info.status().Is(StatusCode::kCorruption)) continue;
+    TREFOIL_TRY(info.status());
+    if (latest && info->cut <= *latest) continue;
+    latest = info->cut;
+    listing->newest_commit = link;
+  }
+  return OkStatus();
+}
+
 // Keys sort by generation, then sequence number: the last one is the newest.
 Result<Listing> ListChain(ObjectStore& store) {
   Listing found;
@@ -54,6 +79,7 @@ Result<Listing> ListChain(ObjectStore& store) {
     found.checkpoints[link.parsed.number].push_back(link);
     found.newest_checkpoint = link;
   }));
+  TREFOIL_TRY(SettleNewest(store, &found));
   return found;
 }
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "tests/support/expect_clean.h"
@@ -205,6 +206,26 @@ TEST_F(FailureTest, OfAnObjectCostsTheRoundOnly) {
     EXPECT_TRUE(volume_->Commit().ok());
     EXPECT_TRUE(volume_.Content(name) == content);
   }
+  ExpectClean(volume_);
+}
+
+// The rounds that failed left commits of the number of the one that went well.
+TEST_F(FailureTest, OfSeveralRoundsConfusesNoRebuild) {
+  for (uint64_t i = 0; i < 5; ++i) {
+    volume_.WriteAt(synced_, i * 1000, "changed");
+    Arm(FaultOp::kSyncDir, "/objects/commit");
+    EXPECT_FALSE(volume_->Commit().ok());
+    EXPECT_TRUE(env_.struck());
+    env_.Disarm();
+  }
+  // Enough for the journal to be trimmed to the cut.
+  volume_.MakeFile("large", RandomBytes(20 << 20, 3));
+  ASSERT_TRUE(volume_->Commit().ok());
+  const std::string before = volume_.Describe();
+  volume_.Close();
+  std::filesystem::remove_all(volume_.path() + "/index");
+  volume_.Open();
+  EXPECT_EQ(volume_.Describe(), before);
   ExpectClean(volume_);
 }
 
