@@ -115,9 +115,9 @@ Steps operator+(Steps a, const Steps& b) {
   return a;
 }
 
-Steps Times(int count, const std::function<Steps(int)>& body) {
+Steps Times(uint64_t count, const std::function<Steps(uint64_t)>& body) {
   Steps all;
-  for (int i = 0; i < count; ++i) all = std::move(all) + body(i);
+  for (uint64_t i = 0; i < count; ++i) all = std::move(all) + body(i);
   return all;
 }
 
@@ -126,7 +126,7 @@ Steps Times(int count, const std::function<Steps(int)>& body) {
 // Each opening starts a segment: the journal soon looks full enough for the
 // index to be flushed and the journal to be trimmed.
 Steps FillJournal() {
-  return Times(6, [](int i) -> Steps {
+  return Times(6, [](uint64_t i) -> Steps {
     const std::string path = "old" + std::to_string(i);
     return {Make(path), Write(path, 0, 9 * kKiB, 100 + i), Reopen()};
   });
@@ -146,7 +146,7 @@ std::vector<Scenario> DataScenarios() {
       {"append",
        {Make("f"), Sync()},
        Times(5,
-             [](int i) -> Steps {
+             [](uint64_t i) -> Steps {
                return {Append("f", 700, 10 + i), Append("f", 4000, 20 + i),
                        Sync()};
              })},
@@ -209,7 +209,7 @@ std::vector<Scenario> ObjectScenarios() {
       {"commit",
        {},
        Times(4,
-             [](int i) -> Steps {
+             [](uint64_t i) -> Steps {
                const std::string path = "f" + std::to_string(i);
                return {Make(path), Write(path, 0, 3000, 10 + i), Commit()};
              })},
