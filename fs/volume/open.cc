@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -82,8 +83,10 @@ class Opening {
   const std::shared_ptr<std::atomic<Journal*>> running_ =
       std::make_shared<std::atomic<Journal*>>(nullptr);
   Epoch newest_epoch_;
-  // Index changes of replayed records, applied in batches.
-  IndexBatch gathered_;
+  // Index changes of replayed records, applied in batches: of a key that many
+  // records change the last value counts.
+  std::map<std::pair<Family, std::string>, std::optional<std::string>>
+      gathered_;
   Lsn gathered_lsn_;
 };
 
@@ -261,22 +264,25 @@ Status Opening::Replay(const JournalRecord& record) NO_THREAD_SAFETY_ANALYSIS {
   if (!IsOfDestage(tx)) ++core_->changes_since_cut;
   if (record.lsn <= core_->index->applied()) return OkStatus();
   for (const IndexChange& change : tx.batch.changes()) {
-    if (change.value) {
-      gathered_.Put(change.family, change.key, *change.value);
-    } else {
-      gathered_.Delete(change.family, change.key);
-    }
+    gathered_[{change.family, change.key}] = change.value;
   }
   gathered_lsn_ = record.lsn;
-  return gathered_.changes().size() < kGatherChanges ? OkStatus()
-                                                     : ApplyGathered();
+  return gathered_.size() < kGatherChanges ? OkStatus() : ApplyGathered();
 }
 
 Status Opening::ApplyGathered() {
   if (gathered_lsn_ == Lsn()) return OkStatus();
-  TREFOIL_TRY(AddDerived(&gathered_));
-  TREFOIL_TRY(core_->index->Apply(gathered_, gathered_lsn_));
-  gathered_.Clear();
+  IndexBatch batch;
+  for (auto& [key, value] : gathered_) {
+    if (value) {
+      batch.Put(key.first, key.second, std::move(*value));
+    } else {
+      batch.Delete(key.first, key.second);
+    }
+  }
+  gathered_.clear();
+  TREFOIL_TRY(AddDerived(&batch));
+  TREFOIL_TRY(core_->index->Apply(batch, gathered_lsn_));
   gathered_lsn_ = Lsn();
   return OkStatus();
 }
