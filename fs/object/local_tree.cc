@@ -307,6 +307,12 @@ Status LocalTree::Delete(std::string_view key) {
   return removed.Is(StatusCode::kNotFound) ? OkStatus() : removed;
 }
 
+Status LocalTree::DeleteDurably(std::string_view key) {
+  TREFOIL_TRY(Delete(key));
+  const Status synced = impl_->env.SyncDir(DirName(impl_->PathOf(key)));
+  return synced.Is(StatusCode::kNotFound) ? OkStatus() : synced;
+}
+
 std::string LocalTree::Describe() const { return impl_->root; }
 
 Result<std::string> LocalTree::NewTemporaryPath() {

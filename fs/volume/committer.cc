@@ -336,7 +336,7 @@ bool Lists(const std::vector<PackRef>& packs, PackNo number) {
 Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   if (!unregistered_.empty()) {
     // A round that failed may have left it; the chain must not fork there.
-    TREFOIL_TRY(core_.objects->Delete(unregistered_));
+    TREFOIL_TRY(core_.objects->DeleteDurably(unregistered_));
     unregistered_.clear();
   }
   const CommitRef previous = head();
@@ -382,6 +382,11 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   unregistered_ = CommitKey(info.generation, info.seq, object.name);
   TREFOIL_TRY(core_.objects->Adopt(object, unregistered_));
 
+  return Register(info, object, pending);
+}
+
+Status Committer::Register(const CommitInfo& info, const FinishedObject& object,
+                           const Transaction& pending) {
   const CommitRecord record = RecordOf(info, object);
   VolumeCore::ChangeSpec spec;
   for (const Effect& effect : pending.effects()) {
@@ -394,10 +399,10 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
     tx.Absorb(pending);
     tx.Put(Family::kLocal, LocalCommitKey(info.seq), record.Encode());
     tx.Put(Family::kLive, CounterKey(kPackCounter),
-           EncodeNumber(pack.Next().value));
+           EncodeNumber(info.pack_no.Next().value));
     const PackRecord own{ObjectKind::kCommit, object.name, object.size_bytes,
                          info.generation, info.seq.value};
-    tx.Put(Family::kLive, PackNoKey(pack), own.Encode());
+    tx.Put(Family::kLive, PackNoKey(info.pack_no), own.Encode());
     return OkStatus();
   }));
   // A crash must not forget a commit that somebody acts on: that is shipped, or
@@ -407,7 +412,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
     return synced;
   }
   unregistered_.clear();
-  trimmable_.emplace_back(core_.journal->stats().reserved, cut.lsn);
+  trimmable_.emplace_back(core_.journal->stats().reserved, info.cut);
   weight_since_checkpoint_ += WeightOf(record.size_bytes);
   last_packs_ = info.packs_added;
   MutexLock lock(head_mu_);

@@ -74,6 +74,9 @@ class Committer {
   // Writes and registers the commit object of a round.
   Status WriteCommit(const VolumeCore::Cut& cut, Destager& destager)
       REQUIRES(round_mu_);
+  // Makes the object the head, together with what `pending` changes.
+  Status Register(const CommitInfo& info, const FinishedObject& object,
+                  const Transaction& pending) REQUIRES(round_mu_);
   Status Housekeep() REQUIRES(round_mu_);
   // Garbage collection, when something may have become garbage.
   Status Collect() REQUIRES(round_mu_);
