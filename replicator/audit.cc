@@ -130,8 +130,6 @@ Result<HeldObjects> ListHeld(ObjectStore& target,
         held.sizes.emplace(parsed->name, info.size_bytes);
         if (parsed->kind == ObjectKind::kCheckpoint) {
           held.checkpoints.insert(parsed->number);
-        } else if (parsed->kind == ObjectKind::kCommit) {
-          ++held.commits;
         }
       }
       stopped = !keep_going();

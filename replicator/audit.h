@@ -29,7 +29,6 @@ using NameSet = std::unordered_set<Hash256, HashOfName>;
 struct HeldObjects {
   std::unordered_map<Hash256, uint64_t, HashOfName> sizes;
   std::unordered_set<uint64_t> checkpoints;  // their numbers
-  uint64_t commits = 0;
   uint64_t objects = 0;  // packs, commits, checkpoints, volume objects
   uint64_t bytes = 0;
 

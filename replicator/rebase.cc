@@ -17,7 +17,7 @@ class Planner {
 
   Result<Backlog::Item> Plan() {
     TREFOIL_ASSIGN(const bool usable, TryNewest());
-    if (usable && !HasLooseCommits()) return Finished();
+    if (usable) return Finished();
     if (!gone_.empty()) TREFOIL_TRY(CheckNotNeeded(gone_));
     TREFOIL_TRY(source_.Checkpoint().status());
     TREFOIL_ASSIGN(const bool fresh_usable, TryNewest());
@@ -69,12 +69,8 @@ class Planner {
   }
 
   // A commit that holds blocks belongs to no chain before its checkpoint is
-  // there, and whoever looks for the newest state on the target meanwhile would
-  // take it for a chain with a gap. So it had better not be needed ...
-  [[nodiscard]] bool HasLooseCommits() const {
-    return !commits_.empty() && held_.commits > 0;
-  }
-  // ... and else goes last, right before the checkpoint.
+  // there, and whoever looks for the newest state on the target meanwhile takes
+  // it for a chain with a gap. So it goes last, right before the checkpoint.
   Backlog::Item Finished() {
     item_.first_of_all = item_.first.size();
     item_.first.insert(item_.first.end(), commits_.begin(), commits_.end());

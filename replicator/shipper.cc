@@ -220,6 +220,8 @@ Status Shipper::ShipFront() {
   const CommitRef ref = backlog_.front()->ref;
   const ObjectItem last = backlog_.front()->last;
   SetState(backlog_.rebasing() ? "re-basing" : "catching up");
+  // Who swaps disks is quick; a look at this kind of target costs nothing.
+  if (options_.removable) TREFOIL_TRY(CheckWatermark());
   if (IsSabotaged(Sabotage::kMoveWatermarkEarly)) SetWatermark(ref, last.key);
   if (!backlog_.IsPresent(last)) TREFOIL_TRY(PutObject(last.key, last.name));
   if (backlog_.rebasing()) side_.NotePut(last);
@@ -277,7 +279,11 @@ Status Shipper::RecheckIfDue() {
   if (now - checked_nanos_ < options_.recheck_nanos) return OkStatus();
   TREFOIL_TRY(CheckClaim());
   checkpoints_seen_ = CommitSeq();
-  // An older copy of the medium has the claim, but not what came after.
+  return CheckWatermark();
+}
+
+// An older copy of the target may have the claim, but not what came after.
+Status Shipper::CheckWatermark() {
   if (watermark_key_.empty()) return OkStatus();
   const auto there = store_->Head(watermark_key_);
   if (!there.status().Is(StatusCode::kNotFound)) return there.status();

@@ -101,6 +101,7 @@ class Shipper {
   // Whether there is more of it.
   Result<bool> CollectGarbage();
   Status CheckClaim();
+  Status CheckWatermark();
   Status RecheckIfDue();
   void BackOff();
   // Whether a session may begin.

@@ -113,9 +113,6 @@ Result<TargetGc::Bound> TargetGc::FindBound(const Place& place,
   return bound;
 }
 
-// A pack that was not there at two looks is lost: those of commits still to be
-// shipped are not missing for so long. Of commits it is not known which of them
-// hold blocks.
 Status TargetGc::CheckPresent(const Place& place, const Needed& needed,
                               const Listing& listing) {
   const auto lost = [&](const std::string& what) {
@@ -130,14 +127,33 @@ Status TargetGc::CheckPresent(const Place& place, const Needed& needed,
     return !is_ours;
   }));
   if (!is_ours) return lost("its volume object");
-  if (!needed.is_head) return OkStatus();
+
+  // What may be on its way is lost when it was not there at two looks. Of
+  // commits before the checkpoint it is not known which of them hold blocks.
+  NameSet expected = needed.is_head ? needed.packs : NameSet();
+  TREFOIL_ASSIGN(const auto checkpoint, source_.NewestCheckpoint());
+  CommitSeq at;
+  if (checkpoint) {
+    TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(checkpoint->key));
+    at = CommitSeq(parsed.number);
+    if (at <= place.watermark) expected.insert(parsed.name);
+  }
   NameSet missing;
-  for (const Hash256& name : needed.packs) {
+  for (const Hash256& name : expected) {
     if (listing.names.contains(name)) continue;
     if (missing_.contains(name)) return lost("object " + name.ToHex());
     missing.insert(name);
   }
   missing_ = std::move(missing);
+  while (at < place.watermark) {
+    const auto next = source_.NextCommit(at);
+    if (next.status().Is(StatusCode::kTrimmed)) break;
+    if (!next.ok()) return next.status();
+    if (!listing.names.contains(next->name)) {
+      return lost("commit " + std::to_string(next->seq.value));
+    }
+    at = next->seq;
+  }
   return OkStatus();
 }
 

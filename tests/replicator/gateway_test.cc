@@ -10,6 +10,7 @@
 #include "replicator/recover.h"
 #include "replicator/target_opener.h"
 #include "tests/replicator/shipping.h"
+#include "tests/support/expect_clean.h"
 #include "tests/support/rgw.h"
 #include "tests/support/test_volume.h"
 
@@ -84,6 +85,46 @@ TEST_F(GatewayReplicationTest, AGatewayThatDiesIsCaughtUpWith) {
   ASSERT_TRUE(gateway_->Restart().ok());
   ExpectShipped(seq);
   ExpectRecoverable();
+}
+
+TEST_F(GatewayReplicationTest, AGatewayThatWasAwayForLongIsRebasedAndCleaned) {
+  settings_.options["grace_minutes"] = "0";
+  Start();
+  WriteAndCommit(3'000'000);
+  ExpectShipped(WriteAndCommit(3'000'000));
+  const uint64_t before = replicator_->status()[0].bytes_held;
+  ASSERT_TRUE(gateway_->Kill().ok());
+  replicator_.reset();
+  volume_.Reopen();  // an opening claims a target once
+  ASSERT_TRUE(volume_->Unlink(kRootNode, "file1").ok());
+  WriteAndCommit(1'000'000);
+  ASSERT_TRUE(volume_->Checkpoint().ok());
+  volume_->ReleaseCommits(CommitSeq(1'000'000));
+  CommitSeq seq;
+  for (int i = 0; i < 6; ++i) {
+    volume_.Pass(60);
+    seq = WriteAndCommit(100);
+  }
+  ASSERT_TRUE(
+      volume_->NextCommit(CommitSeq()).status().Is(StatusCode::kTrimmed));
+  ASSERT_TRUE(gateway_->Restart().ok());
+  Start();
+  ExpectShipped(seq);
+  EXPECT_TRUE(Eventually([&] {
+    const TargetStatus status = replicator_->status()[0];
+    return status.bytes_held < before - 1'500'000;
+  }));
+  replicator_.reset();
+  ExpectRecoverable();
+  auto store = OpenVolumeTarget(settings_, "", volume_->volume_id(),
+                                RealWorld(), nullptr);
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  VerifyOptions options;
+  options.read_data = true;
+  options.scratch_directory = ::testing::TempDir();
+  const auto report = VerifyStore(RealWorld(), **store, options);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_TRUE(report->clean()) << DescribeFindings(*report);
 }
 
 TEST_F(GatewayReplicationTest, RefusalsAndLostAnswersChangeNothing) {

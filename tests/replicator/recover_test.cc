@@ -10,12 +10,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "fs/base/bytes.h"
 #include "replicator/chain.h"
 #include "replicator/store/dir_store.h"
 #include "tests/replicator/shipping.h"
+#include "tests/support/expect_clean.h"
 #include "tests/support/test_volume.h"
 
 namespace trefoil::testing {
@@ -66,6 +68,30 @@ class RecoverTest : public ::testing::Test {
     return RecoverVolume(RealWorld(), *target_, settings_, Recovered(),
                          options_);
   }
+  // Until the first commits and what was deleted are gone from the primary.
+  void LetGoOfThePast() {
+    replicator_.reset();
+    volume_.Reopen();  // an opening claims a target once
+    volume_.MakeFile("while-away", "words");
+    ASSERT_TRUE(volume_->Checkpoint().ok());
+    volume_->ReleaseCommits(CommitSeq(1'000'000));
+    for (int i = 0; i < 6; ++i) {
+      volume_.Pass(60);
+      volume_.MakeFile("later" + std::to_string(i), "x");
+      ASSERT_TRUE(volume_->Commit().ok());
+    }
+    ASSERT_TRUE(
+        volume_->NextCommit(CommitSeq()).status().Is(StatusCode::kTrimmed));
+  }
+  void ExpectCleanTarget() {
+    VerifyOptions options;
+    options.read_data = true;
+    options.scratch_directory = ::testing::TempDir();
+    const auto report = VerifyStore(RealWorld(), *target_, options);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_TRUE(report->clean()) << DescribeFindings(*report);
+  }
+  void ExpectRecovered(const std::string& expected);
   [[nodiscard]] std::string Recovered() const { return dir_.Path("recovered"); }
   Result<std::unique_ptr<Volume>> OpenRecovered() {
     VolumeOptions options;
@@ -113,6 +139,16 @@ std::string DescribeAll(TestVolume& volume) {
            volume.Describe(NodeId::Make(snapshot.id, kRootInode));
   }
   return all;
+}
+
+void RecoverTest::ExpectRecovered(const std::string& expected) {
+  TestVolume other;
+  other.Close();
+  ASSERT_TRUE(Env::Posix().RemoveTree(other.path()).ok());
+  std::filesystem::copy(Recovered(), other.path(),
+                        std::filesystem::copy_options::recursive);
+  other.Open();
+  EXPECT_EQ(DescribeAll(other), expected);
 }
 
 TEST_F(RecoverTest, TheTreeAndItsSnapshotsComeBack) {
@@ -243,6 +279,64 @@ TEST_F(RecoverTest, AnEmptyTargetMakesNoVolume) {
   }
   EXPECT_EQ(Recover().code(), StatusCode::kNotFound);
   EXPECT_FALSE(Env::Posix().Exists(Recovered()));
+}
+
+// The target was away while the primary wrote, deleted and let go of commits.
+TEST_F(RecoverTest, ATargetThatWasRebasedGivesBackTheTree) {
+  replicator_.reset();
+  ASSERT_TRUE(volume_->Unlink(volume_.Find("docs"), "larger").ok());
+  volume_.MakeFile("docs/new", RandomBytes(2'000'000, 3));
+  LetGoOfThePast();
+  volume_.MakeFile("docs/newest", "words");
+  ASSERT_NO_FATAL_FAILURE(Ship());
+  const std::string expected = DescribeAll(volume_);
+  const auto chain = FindOwnedChain(*target_);
+  ASSERT_TRUE(chain.ok()) << chain.status().ToString();
+  EXPECT_EQ(chain->links.front().parsed.kind, ObjectKind::kCheckpoint);
+  ExpectCleanTarget();
+
+  ASSERT_TRUE(Recover().ok());
+  ExpectCleanAt(Recovered());
+  ExpectRecovered(expected);
+  // It takes over from there, and goes on.
+  replicator_.reset();
+  ASSERT_TRUE(TakeOver(RealWorld(), Recovered()).ok());
+  auto mine = OpenRecovered();
+  ASSERT_TRUE(mine.ok()) << mine.status().ToString();
+  ASSERT_TRUE((*mine)->MakeDirectory(kRootNode, "mine", 0755, {}).ok());
+  const auto head = (*mine)->Commit();
+  ASSERT_TRUE(head.ok());
+  const auto config = LoadConfig(Env::Posix(), Recovered());
+  ASSERT_TRUE(config.ok());
+  auto shipping = Replicator::Create(RealWorld(), **mine, *config, {});
+  ASSERT_TRUE(shipping.ok());
+  (*shipping)->Start();
+  const Status shipped = (*shipping)->WaitFor("all", head->seq, 20 * kSecond);
+  EXPECT_TRUE(shipped.ok()) << shipped.ToString();
+  shipping->reset();
+  ExpectCleanTarget();
+}
+
+TEST_F(RecoverTest, ADamagedCheckpointCostsNothingWithTheOneBefore) {
+  LetGoOfThePast();
+  ASSERT_NO_FATAL_FAILURE(Ship());
+  volume_.MakeFile("docs/between", "words");
+  Ship();
+  ASSERT_TRUE(volume_->Checkpoint().ok());
+  volume_.MakeFile("docs/after", "words");
+  Ship();
+  ASSERT_TRUE(Eventually([&] { return Keys("checkpoint/").size() == 2; }));
+  const std::string newest = Keys("checkpoint/").back();
+  Flip(newest);
+  ASSERT_TRUE(Recover().ok());
+  ExpectRecovered(DescribeAll(volume_));
+  ASSERT_TRUE(Env::Posix().RemoveTree(Recovered()).ok());
+
+  ASSERT_TRUE(target_->Delete(Keys("checkpoint/").front()).ok());
+  const Status recovered = Recover();
+  EXPECT_EQ(recovered.code(), StatusCode::kCorruption);
+  EXPECT_THAT(recovered.message(), HasSubstr(newest));
+  EXPECT_FALSE(OpenRecovered().ok());
 }
 
 TEST_F(RecoverTest, TakingOverFencesTheOldOwner) {

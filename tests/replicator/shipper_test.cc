@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "tests/replicator/shipping.h"
 
@@ -170,6 +171,49 @@ TEST(ShipperTest, WhatAnOldDiskLacksIsShippedAgain) {
     shipping.Start();
     ASSERT_TRUE(shipping.WaitForState("up to date"));
     EXPECT_EQ(shipping.Incomplete(CommitSeq(6)), "");
+  }
+}
+
+TEST(ShipperTest, ATruncatedObjectOnTheTargetIsReplaced) {
+  Shipping shipping;
+  shipping.source.AddCommits(3, 1);
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  shipping.Stop();
+  const PackRef pack = shipping.source.Packs(shipping.source.commits()[1])[0];
+  std::filesystem::resize_file(
+      JoinPath(shipping.target_path(), PackKey(pack.name)), 100);
+  shipping.source.NextGeneration();
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  EXPECT_EQ(shipping.target().Head(PackKey(pack.name))->size_bytes,
+            pack.size_bytes);
+}
+
+// The claim is on it, too: only what came after is not.
+TEST(ShipperTest, AnOlderCopyOfTheMediumInItsPlaceIsFilledUp) {
+  for (const bool quickly : {false, true}) {
+    Shipping shipping;
+    const std::string path = shipping.target_path();
+    shipping.options.removable = true;
+    if (quickly) shipping.options.recheck_nanos = 3'600'000'000'000;
+    std::filesystem::rename(path, path + "-new");
+    std::filesystem::create_directory_symlink(path + "-new", path);
+    shipping.source.AddCommits(3, 1);
+    shipping.Start();
+    ASSERT_TRUE(shipping.WaitForState("up to date"));
+    std::filesystem::copy(path + "-new", path + "-old",
+                          std::filesystem::copy_options::recursive);
+    shipping.Commit(1);
+    shipping.Commit(1);
+    ASSERT_TRUE(shipping.WaitForWatermark(CommitSeq(5)));
+    std::filesystem::create_directory_symlink(path + "-old", path + "-swap");
+    std::filesystem::rename(path + "-swap", path);
+    if (quickly) shipping.Commit(0);
+    const CommitSeq head = shipping.source.head().seq;
+    EXPECT_TRUE(Eventually([&] { return shipping.Incomplete(head).empty(); }));
+    EXPECT_EQ(shipping.Incomplete(head), "");
+    shipping.Stop();
   }
 }
 

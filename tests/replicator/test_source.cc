@@ -11,6 +11,7 @@
 #include "fs/index/keys.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/pack_object.h"
+#include "replicator/chain.h"
 
 namespace trefoil::testing {
 
@@ -116,6 +117,11 @@ CommitRef TestSource::MakeCommit(int packs, size_t pack_bytes,
       live_[info.pack_no] = {ObjectKind::kCommit, ref.name,      ref.size_bytes,
                              ref.generation,      ref.seq.value, false};
     }
+    std::set<std::string> holders;
+    for (const auto& [number, record] : live_) {
+      holders.insert(ObjectKeyOf(record));
+    }
+    holders_.push_back(std::move(holders));
     retired_.clear();
   }
   changed_.SignalAll();
@@ -257,11 +263,17 @@ void TestSource::SetGeneration(uint64_t generation) {
 void TestSource::RewindTo(CommitSeq seq) {
   const MutexLock lock(mu_);
   chain_.resize(seq.value);
+  holders_.resize(seq.value);
 }
 
 std::vector<CommitRef> TestSource::commits() const {
   const MutexLock lock(mu_);
   return chain_;
+}
+
+std::set<std::string> TestSource::Holders(CommitSeq seq) const {
+  const MutexLock lock(mu_);
+  return holders_.at(seq.value - 1);
 }
 
 std::vector<PackRef> TestSource::Packs(const CommitRef& commit) {
@@ -316,6 +328,24 @@ std::string WhatIsIncomplete(ObjectStore& target, TestSource& source,
     for (const PackRef& pack : source.Packs(commit)) {
       if (!there.contains(PackKey(pack.name))) return name + " lacks a pack";
     }
+  }
+  return "";
+}
+
+std::string WhyNotRecoverable(ObjectStore& target, TestSource& source,
+                              CommitSeq watermark) {
+  auto chain = FindOwnedChain(target);
+  if (chain.status().Is(StatusCode::kNotFound) && watermark.value == 0) {
+    return "";
+  }
+  if (!chain.ok()) return chain.status().ToString();
+  const Status links = CheckLinks(target, chain->links);
+  if (!links.ok()) return links.ToString();
+  const CommitSeq last(chain->links.back().parsed.number);
+  if (last < watermark) return "the watermark is ahead of the chain";
+  for (const std::string& key : source.Holders(last)) {
+    if (target.Head(key).ok()) continue;
+    return "commit " + std::to_string(last.value) + " lacks " + key;
   }
   return "";
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,8 @@ class TestSource final : public CommitSource {
 
   // All commits ever made but those taken back, trimmed ones too.
   [[nodiscard]] std::vector<CommitRef> commits() const;
+  // The objects that hold blocks of the state after commit `seq`.
+  [[nodiscard]] std::set<std::string> Holders(CommitSeq seq) const;
   // The packs that `commit` added.
   std::vector<PackRef> Packs(const CommitRef& commit);
 
@@ -85,8 +88,9 @@ class TestSource final : public CommitSource {
   CommitSeq released_ GUARDED_BY(mu_);
   int checkpoints_made_ GUARDED_BY(mu_) = 0;
   std::map<PackNo, PackRecord> live_ GUARDED_BY(mu_);  // holders of blocks
-  std::vector<PackRef> retired_ GUARDED_BY(mu_);       // in no commit yet
-  std::vector<std::string> let_go_ GUARDED_BY(mu_);    // their keys, in one
+  std::vector<std::set<std::string>> holders_ GUARDED_BY(mu_);  // by commit
+  std::vector<PackRef> retired_ GUARDED_BY(mu_);     // in no commit yet
+  std::vector<std::string> let_go_ GUARDED_BY(mu_);  // their keys, in one
   Generation generation_ GUARDED_BY(mu_){1};
 };
 
@@ -130,5 +134,11 @@ class BorrowedSource final : public CommitSource {
 // otherwise what is wrong (O3).
 std::string WhatIsIncomplete(ObjectStore& target, TestSource& source,
                              CommitSeq watermark);
+
+// Empty when the target alone gives the state of a commit of `source` at or
+// after `watermark` (O7): its owner's chain is whole, and what holds blocks of
+// the chain's last state is there; otherwise what is wrong.
+std::string WhyNotRecoverable(ObjectStore& target, TestSource& source,
+                              CommitSeq watermark);
 
 }  // namespace trefoil::testing
