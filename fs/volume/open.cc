@@ -294,7 +294,8 @@ Status Opening::CheckRoot() {
 }
 
 Status Opening::CheckHead(const Head& head) {
-  const auto& [seq, record] = head;
+  const CommitSeq seq = head.first;
+  const CommitRecord& record = head.second;
   if (seq == CommitSeq()) return OkStatus();
   const auto info =
       core_->objects->Head(CommitKey(record.generation, seq, record.name));
