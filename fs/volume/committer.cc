@@ -361,7 +361,7 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   }
   // What destage wrote after the last cut is among the changes since, too: the
   // last commit told of these packs already.
-  std::erase_if(info.packs_added, [&told = last_packs_](const PackRef& ref) {
+  std::erase_if(info.packs_added, [told = last_packs_](const PackRef& ref) {
     return Lists(told, ref.pack_no);
   });
   TREFOIL_ASSIGN(const std::string path, core_.objects->NewTemporaryPath());
