@@ -81,8 +81,8 @@ class WalkBack {
     name_ = name;
     std::vector<ChainLink> links;
     for (; seq > 0; --seq) {
-      TREFOIL_ASSIGN(const auto checkpoint, FindCheckpoint(seq));
-      if (checkpoint) {
+      TREFOIL_ASSIGN(const ChainLink* checkpoint, FindCheckpoint(seq));
+      if (checkpoint != nullptr) {
         links.push_back(*checkpoint);
         return links;
       }
@@ -105,18 +105,20 @@ class WalkBack {
     return *name_;
   }
 
-  Result<std::optional<ChainLink>> FindCheckpoint(uint64_t seq) {
+  // Null when there is none.
+  Result<const ChainLink*> FindCheckpoint(uint64_t seq) {
+    const ChainLink* const none = nullptr;
     const auto found = checkpoints_.find(seq);
-    if (found == checkpoints_.end()) return std::optional<ChainLink>();
+    if (found == checkpoints_.end()) return none;
     TREFOIL_ASSIGN(const Hash256 name, Name());
     for (const ChainLink& link : found->second) {
       const auto header = ReadObjectHeader(store_, link.key);
       // A damaged one is as good as none while the commits are still there.
       if (header.status().Is(StatusCode::kCorruption)) continue;
       if (!header.ok()) return header.status();
-      if (header->previous == name) return std::optional<ChainLink>(link);
+      if (header->previous == name) return &link;
     }
-    return std::optional<ChainLink>();
+    return none;
   }
 
   Result<ChainLink> FindCommit(uint64_t seq) {
