@@ -2,6 +2,7 @@
 #include "fs/volume/collector.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "fs/base/log.h"
 #include "fs/index/keys.h"
@@ -77,11 +78,40 @@ Status Collector::Run(const Policy& policy) {
     for (const Victim* victim : emptied) TREFOIL_TRY(Retire(*victim));
     return OkStatus();
   }();
+  EndPass();
+  if (!done.ok() || !retired_.empty()) has_work_ = true;
+  ++passes_;
+  return done;
+}
+
+void Collector::EndPass() {
   moving_.clear();
   moving_bytes_ = 0;
   referenced_.clear();
-  if (!done.ok() || !retired_.empty()) has_work_ = true;
-  ++passes_;
+}
+
+Status Collector::EmptyCommits() {
+  std::vector<Victim> commits;
+  TREFOIL_TRY(
+      VisitPacks(*core_.index, [&](PackNo number, const PackRecord& pack) {
+        if (pack.kind == ObjectKind::kCommit && !pack.retired) {
+          commits.push_back({number, pack, 0});
+        }
+        return OkStatus();
+      }));
+  const Status done = [&]() -> Status {
+    FindReferenced();
+    budget_bytes_ = std::numeric_limits<uint64_t>::max();
+    std::vector<const Victim*> emptied;
+    for (const Victim& commit : commits) {
+      TREFOIL_ASSIGN(const bool empty, Empty(commit));
+      if (empty) emptied.push_back(&commit);
+    }
+    TREFOIL_TRY(FlushMoving());
+    for (const Victim* commit : emptied) TREFOIL_TRY(DropBlocks(*commit));
+    return OkStatus();
+  }();
+  EndPass();
   return done;
 }
 
@@ -182,12 +212,16 @@ Result<std::vector<Collector::Victim>> Collector::FindVictims(
               return a.record.size_bytes - a.dead_bytes <
                      b.record.size_bytes - b.dead_bytes;
             });
+  FindReferenced();
+  return victims;
+}
+
+void Collector::FindReferenced() {
   // A dirty range may still take bytes from a dead block. Changes under way
   // are waited for; new ones refer to no dead block, and only this thread
   // makes blocks dead.
   { const OperationGate::Closed barrier(core_.gate); }
   referenced_ = core_.dirty.ReferencedBlocks();
-  return victims;
 }
 
 Status Collector::AddCommits(const Policy& policy,
@@ -301,7 +335,7 @@ Status Collector::PutMoved(PackNo pack, const PackRecord& record,
   });
 }
 
-Status Collector::Retire(const Victim& victim) {
+Status Collector::DropBlocks(const Victim& victim) {
   // What is left are dead blocks.
   TREFOIL_ASSIGN(const auto blocks, BlocksOf(victim.number));
   for (size_t first = 0; first < blocks.size();
@@ -325,6 +359,11 @@ Status Collector::Retire(const Victim& victim) {
       return OkStatus();
     }));
   }
+  return OkStatus();
+}
+
+Status Collector::Retire(const Victim& victim) {
+  TREFOIL_TRY(DropBlocks(victim));
   TREFOIL_TRY(core_.Change(Spec(), [&](Transaction& tx) {
     PackRecord retired = victim.record;
     retired.retired = true;

@@ -42,6 +42,9 @@ class Collector {
 
   // One pass; moves a bounded number of bytes.
   Status Run(const Policy& policy);
+  // Moves the live blocks of all commits into packs and drops the dead ones, so
+  // that a checkpoint which follows needs no commit. What can't be read stays.
+  Status EmptyCommits();
   // Whether there may be something to do for Run. Any thread.
   [[nodiscard]] bool has_work() const { return has_work_; }
   // Blocks may have died, or a commit was made. Any thread.
@@ -82,7 +85,12 @@ class Collector {
   Status PutMoved(PackNo pack, const PackRecord& record,
                   const std::vector<FrameLocation>& locations, size_t first,
                   size_t end);
+  // Drops the dead blocks that are left in an emptied pack.
+  Status DropBlocks(const Victim& victim);
   Status Retire(const Victim& victim);
+  // Before victims are emptied: finds what dirty ranges refer to.
+  void FindReferenced();
+  void EndPass();
   // Members of the pack that are still its own, with their records.
   Result<std::vector<std::pair<BlockNo, BlockRecord>>> BlocksOf(PackNo pack);
 

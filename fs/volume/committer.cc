@@ -248,12 +248,12 @@ Result<CommitRef> Committer::Commit() {
   // Garbage that can't be collected must not keep data in the journal.
   core_.NoteError(Housekeep());
   auto cut = core_.MakeCut();
-  if (cut) TREFOIL_TRY(CommitCut(*cut));
+  if (cut) TREFOIL_TRY(CommitCut(*cut, true));
   return head();
 }
 
-Status Committer::CommitCut(VolumeCore::Cut& cut) {
-  if (Status done = Round(cut); !done.ok()) {
+Status Committer::CommitCut(VolumeCore::Cut& cut, bool blocks_in_commit) {
+  if (Status done = Round(cut, blocks_in_commit); !done.ok()) {
     core_.RestoreChanged(std::move(cut.changed));
     core_.NoteError(done.WithContext("commit"));
     return done;
@@ -278,13 +278,13 @@ Result<CommitRef> Committer::VisitHeadObjects(
   return head();
 }
 
-Status Committer::Round(VolumeCore::Cut& cut) {
+Status Committer::Round(VolumeCore::Cut& cut, bool blocks_in_commit) {
   if (Status synced = core_.journal->Sync(cut.lsn); !synced.ok()) {
     core_.Fail(synced);
     return synced;
   }
   Destager destager(core_, chunker_, numbers_);
-  Status done = destager.Run(cut.epoch);
+  Status done = destager.Run(cut.epoch, blocks_in_commit);
   if (done.ok()) done = WriteCommit(cut, destager);
   // A round that failed leaves its keys to the next one.
   if (!done.ok()) cut.changed.Merge(destager.TakeChanged());
@@ -326,11 +326,6 @@ CommitRecord RecordOf(const CommitInfo& info, const FinishedObject& object) {
   return record;
 }
 
-bool Lists(const std::vector<PackRef>& packs, PackNo number) {
-  return std::any_of(packs.begin(), packs.end(),
-                     [&](const PackRef& ref) { return ref.pack_no == number; });
-}
-
 }  // namespace
 
 Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
@@ -359,11 +354,6 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
     const Delta packs_only(cut, destaged, pending, *core_.index);
     TREFOIL_TRY(packs_only.FindPacks(&info.packs_added, &info.packs_retired));
   }
-  // What destage wrote after the last cut is among the changes since, too: the
-  // last commit told of these packs already.
-  std::erase_if(info.packs_added, [told = last_packs_](const PackRef& ref) {
-    return Lists(told, ref.pack_no);
-  });
   TREFOIL_ASSIGN(const std::string path, core_.objects->NewTemporaryPath());
   TREFOIL_ASSIGN(auto writer,
                  CommitWriter::Create(core_.world.env, core_.world.random, path,
@@ -414,7 +404,6 @@ Status Committer::Register(const CommitInfo& info, const FinishedObject& object,
   unregistered_.clear();
   trimmable_.emplace_back(core_.journal->stats().reserved, info.cut);
   weight_since_checkpoint_ += WeightOf(record.size_bytes);
-  last_packs_ = info.packs_added;
   MutexLock lock(head_mu_);
   head_ = RefOf(info.seq, record);
   head_changed_.SignalAll();

@@ -68,9 +68,11 @@ class Committer {
   void RoundLoop();
   void SyncLoop();
   [[nodiscard]] bool RoundIsDue(int64_t last_round_nanos);
-  // Makes a round for `cut`, with what follows it.
-  Status CommitCut(VolumeCore::Cut& cut) REQUIRES(round_mu_);
-  Status Round(VolumeCore::Cut& cut) REQUIRES(round_mu_);
+  // Makes a round for `cut`, with what follows it. Small blocks may travel in
+  // the commit, unless a checkpoint is to stand for it without its help.
+  Status CommitCut(VolumeCore::Cut& cut, bool blocks_in_commit)
+      REQUIRES(round_mu_);
+  Status Round(VolumeCore::Cut& cut, bool blocks_in_commit) REQUIRES(round_mu_);
   // Writes and registers the commit object of a round.
   Status WriteCommit(const VolumeCore::Cut& cut, Destager& destager)
       REQUIRES(round_mu_);
@@ -103,8 +105,6 @@ class Committer {
 
   // The commit object being put in place; empty once it is registered.
   std::string unregistered_ GUARDED_BY(round_mu_);
-  // What the last commit added.
-  std::vector<PackRef> last_packs_ GUARDED_BY(round_mu_);
 
   mutable Mutex head_mu_;
   CondVar head_changed_;

@@ -26,9 +26,14 @@ Result<CheckpointBase> Committer::PinHead() {
   TREFOIL_TRY(core_.CheckWritable());
   core_.NoteError(Housekeep());
   CheckpointBase base;
+  // A target that is brought up to date through the checkpoint then needs packs
+  // only: its chain never has commits without those before them (O7).
+  if (head().seq.value != checkpoint_seq_) {
+    core_.NoteError(collector_.EmptyCommits());
+  }
   auto cut = core_.MakeCut(true);
   if (cut) {
-    TREFOIL_TRY(CommitCut(*cut));
+    TREFOIL_TRY(CommitCut(*cut, false));
     base.cut_view = std::move(cut->view);
   }
   {

@@ -29,7 +29,7 @@ Destager::Destager(VolumeCore& core, const Chunker& chunker,
                    ObjectNumbers& numbers)
     : core_(core), chunker_(chunker), numbers_(numbers) {}
 
-Status Destager::Run(Epoch epoch) {
+Status Destager::Run(Epoch epoch, bool blocks_in_commit) {
   // Layer by layer: extents must change in the order of epochs.
   std::map<Epoch, std::vector<InodeId>> layers;
   for (const InodeId inode : core_.dirty.DirtyInodes(epoch)) {
@@ -45,6 +45,7 @@ Status Destager::Run(Epoch epoch) {
     if (has_pending() && pending_layer() != layer) TREFOIL_TRY(FlushPack());
     for (const InodeId inode : inodes) TREFOIL_TRY(RunLayer(inode, layer));
   }
+  if (!blocks_in_commit) return FlushPack();
   TREFOIL_ASSIGN(const bool small, PendingIsSmall());
   return small ? OkStatus() : FlushPack();
 }

@@ -48,8 +48,9 @@ class Destager {
   Destager(VolumeCore& core, const Chunker& chunker, ObjectNumbers& numbers);
 
   // Moves every layer up to `epoch`. Afterwards pending blocks and moves are
-  // few, small, and of one layer epoch; or none.
-  Status Run(Epoch epoch);
+  // few, small, and of one layer epoch; or none, always so without
+  // `blocks_in_commit`.
+  Status Run(Epoch epoch, bool blocks_in_commit);
 
   // Writes what is pending after all, where it does not fit the commit.
   Status FlushPack();
