@@ -166,8 +166,13 @@ Status Shipper::Rebase() {
   pool_->TakeDone();
   TREFOIL_ASSIGN(HeldObjects held,
                  ListHeld(*store_, [this] { return !stopping(); }));
-  TREFOIL_ASSIGN(Backlog::Item checkpoint,
-                 PlanRebase(source_, Watermark().seq, held));
+  // What follows the checkpoint that is on its way may be what is no longer
+  // here: then only a newer one helps.
+  CommitSeq behind = Watermark().seq;
+  if (backlog_.rebasing() && backlog_.front()->ref.seq < source_.head().seq) {
+    behind = backlog_.front()->ref.seq;
+  }
+  TREFOIL_ASSIGN(Backlog::Item checkpoint, PlanRebase(source_, behind, held));
   LogInfo("replicator",
           "target {} gets a checkpoint of commit {} with {} objects: what it "
           "lacks before is no longer here",

@@ -68,6 +68,20 @@ class RebaseTest : public ::testing::Test {
   Shipping shipping_;
 };
 
+TEST_F(RebaseTest, APackThatIsGoneBehindTheCheckpointAsksForANewerOne) {
+  shipping_.options.uploads = 0;  // the pack is tried before the checkpoint
+  source().AddCommits(2, 1);
+  ASSERT_TRUE(source().Checkpoint().ok());
+  source().TrimCommits(CommitSeq(2));
+  const CommitRef later = shipping_.Commit(1);
+  source().Retire(source().Packs(later));
+  shipping_.Commit(0);
+  source().LetGoOfRetired();
+  shipping_.Start();
+  ASSERT_TRUE(shipping_.WaitForWatermark(source().head().seq));
+  ExpectRecoverable();
+}
+
 TEST_F(RebaseTest, ATargetThatWasAwayCatchesUpThroughACheckpoint) {
   BeAway();
   LetGoOfThePast(&shipping_);
