@@ -13,6 +13,7 @@ namespace {
 constexpr uint64_t kDiskBytes = 1ULL << 30;
 // A volume notices what others do to the disk at most so much later.
 constexpr int64_t kLookAtDisk = 300'000'000;
+constexpr int64_t kRemembered = 1'100'000'000;
 constexpr char kScratch[] = "/scratch";
 
 SimEnvOptions EnvOptions(uint64_t seed, SimClock& clock) {
@@ -92,6 +93,17 @@ Result<VerifyReport> Machine::Verify(bool read_data) {
 
 bool Machine::broken() {
   return env_.crashed() || (is_open() && !core_->failure().ok());
+}
+
+void Machine::Forgive() {
+  if (env_.struck() != forgiven_) struck_nanos_ = clock_.MonotonicNanos();
+  forgiven_ = env_.struck();
+}
+
+bool Machine::faulty() {
+  return env_.struck() != forgiven_ ||
+         (forgiven_ > 0 &&
+          clock_.MonotonicNanos() - struck_nanos_ < kRemembered);
 }
 
 void Machine::Crowd(uint64_t left_over) {

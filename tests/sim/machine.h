@@ -45,9 +45,11 @@ class Machine {
 
   // The machine has crashed, or the volume has given up writing.
   [[nodiscard]] bool broken();
-  // Something was struck by a fault since the last call of Forgive.
-  [[nodiscard]] bool faulty() const { return env_.struck() != forgiven_; }
-  void Forgive() { forgiven_ = env_.struck(); }
+  // Something was struck by a fault since the last call of Forgive, or so
+  // shortly before that somebody may remember it: the journal tries a second
+  // later again to make a segment.
+  [[nodiscard]] bool faulty();
+  void Forgive();
 
   // Somebody else fills the disk, down to the reserve and a little; or not any
   // more.
@@ -69,7 +71,8 @@ class Machine {
   SimEnv env_;
   std::unique_ptr<Volume> volume_;
   VolumeCore* core_ = nullptr;
-  uint64_t forgiven_ = 0;
+  uint64_t forgiven_ = 0;  // strikes
+  int64_t struck_nanos_ = 0;
   bool crowded_ = false;
   bool calm_ = true;
 };

@@ -2,7 +2,8 @@
 // The simulation as a command: tools/sim calls it.
 //
 // usage: simulate [--seed N | --seeds A..B | --minutes N] [--rounds N]
-//                 [--verbose] [--twice]
+//                 [--every N] [--verbose] [--twice]
+//   --every N  of the seeds, each N-th
 #include <fmt/format.h>
 
 #include <chrono>
@@ -50,7 +51,6 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->last = Number(value.substr(value.find("..") + 2));
     } else if (name == "--minutes") {
       arguments->minutes = std::strtod(argv[i], nullptr);
-      arguments->last = ~uint64_t{0};
     } else if (name == "--every") {
       arguments->step = Number(value);
     } else if (name == "--rounds") {
@@ -97,6 +97,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   LogToStderr(arguments.options.verbose ? LogLevel::kInfo : LogLevel::kError);
+  if (arguments.minutes > 0) arguments.last = ~uint64_t{0};
   using SteadyClock = std::chrono::steady_clock;
   const auto start = SteadyClock::now();
   const auto minutes = [&start] {

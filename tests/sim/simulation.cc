@@ -306,10 +306,11 @@ Status Simulation::DieAndComeBack(Death death) {
 }
 
 Status Simulation::OpenSomehow(bool* power) {
+  Status opened;
   for (int i = 0; i < kMaxOpenings; ++i) {
     machine_.Forgive();
     if (Chance(15)) RandomCrash();
-    Status opened = machine_.Open();
+    opened = machine_.Open();
     if (opened.ok()) return OkStatus();
     Say("opening: {}", opened.ToString());
     if (!machine_.env().crashed() && !machine_.faulty()) return opened;
@@ -317,7 +318,7 @@ Status Simulation::OpenSomehow(bool* power) {
     *power = *power || cut;
     machine_.Die(cut ? Death::kPowerCut : Death::kKill, [] {});
   }
-  return {StatusCode::kBusy, "the volume does not open"};
+  return opened.WithContext("again and again");
 }
 
 Status Simulation::ComeBack(bool power) {
