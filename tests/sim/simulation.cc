@@ -311,8 +311,8 @@ Status Simulation::OpenSomehow(bool* power) {
     machine_.Forgive();
     if (Chance(15)) RandomCrash();
     opened = machine_.Open();
-    if (opened.ok()) return OkStatus();
     Say("opening: {}", opened.ToString());
+    if (opened.ok() && !machine_.env().crashed()) return OkStatus();
     if (!machine_.env().crashed() && !machine_.faulty()) return opened;
     const bool cut = machine_.env().crashed() && Chance(70);
     *power = *power || cut;
@@ -327,6 +327,7 @@ Status Simulation::ComeBack(bool power) {
   workload_->Restarted();
   if (Chance(20)) {
     machine_.env().ClearFaults();
+    machine_.env().CrashAt(0);
     TREFOIL_ASSIGN(const VerifyReport report, machine_.Verify(Chance(50)));
     if (!report.clean()) {
       return {StatusCode::kCorruption, "fsck: " + Describe(report)};

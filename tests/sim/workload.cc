@@ -15,7 +15,6 @@ namespace {
 
 constexpr size_t kBlobs = 6;
 constexpr size_t kBlobBytes = 96 << 10;
-constexpr size_t kMaxPaths = 40;
 constexpr size_t kMaxDepth = 3;
 constexpr std::array<const char*, 10> kNames = {
     "a",          "b",
