@@ -10,7 +10,6 @@
 #include "replicator/recover.h"
 
 namespace trefoil::sim {
-
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
