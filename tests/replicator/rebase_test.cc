@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "replicator/backlog.h"
 #include "replicator/chain.h"
 #include "tests/replicator/shipping.h"
 
@@ -67,6 +68,24 @@ class RebaseTest : public ::testing::Test {
 
   Shipping shipping_;
 };
+
+TEST_F(RebaseTest, APackThatTwoItemsTellOfHoldsTheSecondUpForNothing) {
+  const CommitRef first = source().AddCommit(0);
+  const CommitRef second = source().AddCommit(1);
+  const ObjectItem pack = ItemOf(source().Packs(second)[0]);
+  Backlog::Item item;
+  item.ref = first;
+  item.last = {KeyOf(first), first.name, first.size_bytes};
+  item.first = {pack};
+  Backlog backlog(source());
+  backlog.Rebase(item, {});
+  ASSERT_TRUE(backlog.Scan(10).ok());
+  while (const auto upload = backlog.NextUpload()) backlog.UploadDone(*upload);
+  ASSERT_TRUE(backlog.FrontReady());
+  backlog.FrontDone();
+  EXPECT_TRUE(backlog.FrontReady());
+  EXPECT_EQ(backlog.front()->ref.seq, second.seq);
+}
 
 TEST_F(RebaseTest, APackThatIsGoneBehindTheCheckpointAsksForANewerOne) {
   shipping_.options.uploads = 0;  // the pack is tried before the checkpoint

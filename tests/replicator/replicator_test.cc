@@ -169,16 +169,6 @@ TEST_F(ReplicatorTest, AVolumeThatIsOpenedAgainShipsOn) {
   }
 }
 
-TEST_F(ReplicatorTest, APackThatTwoCommitsTellOfHoldsNothingUp) {
-  volume_.MakeFile("file", RandomBytes(3'000'000, 1));
-  ASSERT_TRUE(volume_->Commit().ok());
-  // The new opening replays what destage did after the cut.
-  volume_.CrashAndReopen();
-  const CommitSeq seq = WriteAndCommit("b");
-  Start();
-  EXPECT_TRUE(replicator_->WaitFor("all", seq, 20 * kSecond).ok());
-}
-
 TEST_F(ReplicatorTest, StopIsPromptWhileATargetIsAway) {
   config_.targets[1].url = "s3+http://127.0.0.1:1/bucket";
   config_.targets[1].options["region"] = "us-east-1";

@@ -96,7 +96,11 @@ int Main(int argc, char** argv) {
     fmt::print(stderr, "simulate: see tools/sim --help\n");
     return 2;
   }
-  LogToStderr(arguments.options.verbose ? LogLevel::kInfo : LogLevel::kError);
+  if (arguments.options.verbose) {
+    LogToStderr(LogLevel::kInfo);
+  } else if (!LogToFile("/dev/null", LogLevel::kError).ok()) {
+    return 2;
+  }
   if (arguments.minutes > 0) arguments.last = ~uint64_t{0};
   using SteadyClock = std::chrono::steady_clock;
   const auto start = SteadyClock::now();

@@ -27,7 +27,10 @@ constexpr uint64_t kBrokenSeeds = 40;
 
 class SimulationTest : public ::testing::Test {
  protected:
-  SimulationTest() { LogToStderr(LogLevel::kError); }
+  // What the volume logs of its troubles is as expected.
+  SimulationTest() {
+    EXPECT_TRUE(LogToFile("/dev/null", LogLevel::kError).ok());
+  }
   ~SimulationTest() override { active_sabotage = Sabotage::kNone; }
 
   static SimulationResult Run(uint64_t seed) {

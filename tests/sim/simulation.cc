@@ -243,7 +243,6 @@ void Simulation::WeatherChanges() {
   }
 }
 
-// An error of the disk, now or soon.
 void Simulation::PlanFault() {
   constexpr std::array<SimOp, 8> kOps = {
       SimOp::kRead,   SimOp::kWrite,   SimOp::kSync,   SimOp::kCreate,
