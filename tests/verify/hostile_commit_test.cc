@@ -195,11 +195,12 @@ class Nonsense {
         return {SnapshotKey(SnapshotId(Number())),
                 SnapshotRecord{birth, 0, Name(), ""}.Encode()};
       default:
-        return {
-            PackNoKey(PackNo(Number())),
-            PackRecord{Below(2) == 0 ? ObjectKind::kPack : ObjectKind::kCommit,
-                       Hash256(), Number(), Generation(Number()), Number()}
-                .Encode()};
+        // A pack that the commit does not list. (A commit without blocks may
+        // be on record and not there: a checkpoint stands for it.)
+        return {PackNoKey(PackNo(Number())),
+                PackRecord{ObjectKind::kPack, Hash256(), Number(),
+                           Generation(Number()), Number()}
+                    .Encode()};
     }
   }
 
