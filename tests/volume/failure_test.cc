@@ -209,6 +209,42 @@ TEST_F(FailureTest, OfAnObjectCostsTheRoundOnly) {
   ExpectClean(volume_);
 }
 
+// Garbage collection goes on while commits fail, and its files wait for one.
+TEST_F(FailureTest, OfCommitsKeepsWhatOnlyACommitLetsGo) {
+  const auto pack_bytes = [this] {
+    uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(
+             volume_.path() + "/objects/pack")) {
+      if (entry.is_regular_file()) bytes += entry.file_size();
+    }
+    return bytes;
+  };
+  // In a pack of its own, so that nothing has to be moved.
+  ASSERT_TRUE(volume_->Commit().ok());
+  volume_.MakeFile("garbage", RandomBytes(3 << 20, 9));
+  ASSERT_TRUE(volume_->Commit().ok());
+  const uint64_t before = pack_bytes();
+  ASSERT_GT(before, 3U << 20);
+  ASSERT_TRUE(volume_->Unlink(kRootNode, "garbage").ok());
+  for (int i = 0; i < 3; ++i) {
+    volume_.Pass(60);
+    Arm(FaultOp::kWrite, "/objects/");
+    EXPECT_FALSE(volume_->Commit().ok());
+    EXPECT_TRUE(env_.struck());
+    env_.Disarm();
+  }
+  EXPECT_EQ(pack_bytes(), before);
+  volume_.Crash();
+  std::filesystem::remove_all(volume_.path() + "/index");
+  volume_.Open();
+  for (int i = 0; i < 4; ++i) {
+    volume_.Pass(60);
+    EXPECT_TRUE(volume_->Commit().ok());
+  }
+  EXPECT_LT(pack_bytes(), 1U << 20);
+  ExpectClean(volume_);
+}
+
 // The rounds that failed left commits of the number of the one that went well.
 TEST_F(FailureTest, OfSeveralRoundsConfusesNoRebuild) {
   for (uint64_t i = 0; i < 5; ++i) {
