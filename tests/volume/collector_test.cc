@@ -3,8 +3,10 @@
 // snapshots, copies by reference, readers of yesterday's index.
 // Method: objects are counted on the disk itself after time was put forward;
 // every test ends with fsck, most with an index rebuilt from the objects.
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/support/expect_clean.h"
 
@@ -256,6 +258,27 @@ TEST(CheckpointTest, OneIsWrittenForEachStateOnce) {
   ASSERT_TRUE(third.ok());
   EXPECT_GT(third->seq, first->seq);
   EXPECT_EQ(FilesBelow(volume, "checkpoint"), 1U);
+}
+
+// fsck compares it with what the commits give.
+TEST(CheckpointTest, IsTheStateOfItsCommitWhileChangesGoOn) {
+  RoomyVolume volume;
+  const NodeId file = volume.MakeFile("file", "content");
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (int i = 0; !done; ++i) {
+      volume.WriteAt(file, 0, std::to_string(i));
+      volume.MakeFile("new" + std::to_string(i % 50) + "." + std::to_string(i),
+                      "content");
+    }
+  });
+  for (int i = 0; i < 5; ++i) {
+    const auto checkpoint = volume->Checkpoint();
+    EXPECT_TRUE(checkpoint.ok()) << checkpoint.status().ToString();
+  }
+  done = true;
+  writer.join();
+  ExpectClean(volume);
 }
 
 TEST(CheckpointTest, ATreeWithSnapshotsIsRebuiltFromACheckpointAlone) {
