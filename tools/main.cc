@@ -2,12 +2,15 @@
 // `trefoil`, and the same program under the names mount.trefoil,
 // mount.fuse.trefoil and fsck.trefoil that mount(8) and fsck(8) call.
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fs/base/check.h"
 #include "fs/base/log.h"
 #include "tools/commands.h"
 #include "tools/mount.h"
@@ -87,7 +90,17 @@ int Run(std::vector<std::string> words) {
   return action();
 }
 
+// Credentials, keys and people's data pass through every command, so none
+// leaves a core dump: neither a file nor one piped to a collector, which the
+// limit alone does not stop. Nor can another program of this user attach.
+void ForbidDumps() {
+  constexpr rlimit kNone{0, 0};
+  TREFOIL_CHECK(setrlimit(RLIMIT_CORE, &kNone) == 0);
+  TREFOIL_CHECK(prctl(PR_SET_DUMPABLE, 0) == 0);
+}
+
 int Main(int argc, char** argv) {
+  ForbidDumps();
   // Commands speak for themselves; what serves a mount chooses its own log.
   LogToStderr(LogLevel::kError);
   if (argc > 0 && IsMountHelper(argv[0])) return RunMountHelper(argc, argv);

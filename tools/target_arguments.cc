@@ -34,7 +34,11 @@ void AddTargetOptions(CLI::App* command, TargetArguments* arguments) {
       ->group(kGroup);
   command
       ->add_option("--ca-file", arguments->ca_file,
-                   "Trust these certificate authorities (PEM)")
+                   "Trust only these certificate authorities (PEM)")
+      ->group(kGroup);
+  command
+      ->add_flag("--allow-plain-http", arguments->allow_plain_http,
+                 "Allow s3+http to another machine, in clear")
       ->group(kGroup);
 }
 
@@ -58,6 +62,10 @@ Result<TargetSettings> ToSettings(const std::string& name,
   set("profile", arguments.profile);
   set("credentials_file", absolute(arguments.credentials_file));
   set("ca_file", absolute(arguments.ca_file));
+  set("allow_plain_http", arguments.allow_plain_http ? "true" : "");
+  TREFOIL_ASSIGN(const TargetOptions options,
+                 ParseTargetOptions(settings.options));
+  TREFOIL_TRY(CheckTransport(parsed, options));
   return settings;
 }
 
@@ -79,10 +87,6 @@ Result<std::unique_ptr<ObjectStore>> OpenForCommand(
 
 std::string TargetAdvice(const Status& error) {
   switch (error.code()) {
-    case StatusCode::kPermissionDenied:
-      return "check the credentials (AWS_ACCESS_KEY_ID and "
-             "AWS_SECRET_ACCESS_KEY, --profile, --credentials-file) and what "
-             "they may do";
     case StatusCode::kNotFound:
       return "check the URL; buckets and parent directories are not created";
     case StatusCode::kUnavailable:

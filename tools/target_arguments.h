@@ -22,12 +22,14 @@ struct TargetArguments {
   std::string profile;
   std::string credentials_file;
   std::string ca_file;
+  bool allow_plain_http = false;
 };
 
 void AddTargetOptions(CLI::App* command, TargetArguments* arguments);
 
 // `url` as a target `name` with the options that were given; only those of S3
-// targets have any. kInvalidArgument when the URL is none.
+// targets have any. kInvalidArgument when the URL is none, or one in clear that
+// the options don't allow.
 Result<TargetSettings> ToSettings(const std::string& name,
                                   const std::string& url,
                                   const TargetArguments& arguments);

@@ -38,12 +38,13 @@ constexpr std::array<std::string_view, 5> kTopKeys = {
 constexpr std::array<std::string_view, 1> kJournalKeys = {"capacity"};
 constexpr std::array<std::string_view, 1> kCommitKeys = {"interval_seconds"};
 // How a target is reached and kept, then what init found out about it.
-constexpr std::array<std::string_view, 10> kTargetKeys = {"name",
+constexpr std::array<std::string_view, 11> kTargetKeys = {"name",
                                                           "url",
                                                           "region",
                                                           "path_style",
                                                           "profile",
                                                           "ca_file",
+                                                          "allow_plain_http",
                                                           "credentials_file",
                                                           "grace_minutes",
                                                           "conditional_put",

@@ -20,6 +20,7 @@ struct Credentials {
   std::string access_key_id;
   std::string secret_access_key;
   std::string session_token;  // empty: none
+  bool operator==(const Credentials&) const = default;
 };
 
 // What a variable is set to; nothing when unset or empty. Tests bring their

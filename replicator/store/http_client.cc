@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "fs/base/check.h"
+#include "replicator/store/tls_error.h"
 
 namespace trefoil {
 namespace {
@@ -131,8 +132,13 @@ void SetLimits(CURL* handle, const HttpClientOptions& options) {
   SetOption(handle, CURLOPT_PATH_AS_IS, 1L);
   SetOption(handle, CURLOPT_SSL_VERIFYPEER, 1L);
   SetOption(handle, CURLOPT_SSL_VERIFYHOST, 2L);
-  if (!options.ca_file.empty())
+  SetOption(handle, CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
+  if (!options.ca_file.empty()) {
     SetOption(handle, CURLOPT_CAINFO, options.ca_file.c_str());
+    // Debian's libcurl would trust the system's directory besides.
+    SetOption(handle, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+  }
+  if (!options.use_proxy) SetOption(handle, CURLOPT_PROXY, "");
   SetOption(handle, CURLOPT_TCP_KEEPALIVE, 1L);
   SetOption(handle, CURLOPT_BUFFERSIZE, kTransferBufferBytes);
   SetOption(handle, CURLOPT_UPLOAD_BUFFERSIZE, kTransferBufferBytes);
@@ -190,8 +196,8 @@ HeaderList MakeHeaders(const HttpRequest& request) {
 
 // The transfer ended without a complete answer.
 Status TransferError(CURLcode code, const Transfer& transfer,
-                     const char* detail) {
-  const std::string why = *detail != 0 ? detail : curl_easy_strerror(code);
+                     const TlsFailure& tls) {
+  const std::string& why = tls.detail;
   if (!transfer.source_error.ok()) return transfer.source_error;
   if (transfer.too_large) {
     return {StatusCode::kCorruption,
@@ -203,12 +209,14 @@ Status TransferError(CURLcode code, const Transfer& transfer,
     case CURLE_ABORTED_BY_CALLBACK:
       return {StatusCode::kUnavailable, "cancelled"};
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
-      return {StatusCode::kPermissionDenied,
-              fmt::format("TLS: the server could not be verified ({}); check "
-                          "the host name and ca_file",
-                          why)};
+      return TlsStatus(tls);
+    case CURLE_SSL_CACERT_BADFILE:
+      return CaFileStatus(tls);
+    case CURLE_SSL_CONNECT_ERROR:
+      return {
+          StatusCode::kUnavailable,
+          fmt::format("no TLS connection ({}); is it the port for TLS?", why)};
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:
@@ -291,13 +299,17 @@ Result<HttpResponse> HttpClient::Perform(const HttpRequest& request) {
   const CURLcode code = curl_easy_perform(handle);
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  TlsFailure tls{.url = request.url,
+                 .ca_file = options_.ca_file,
+                 .detail = detail[0] != 0 ? detail : curl_easy_strerror(code)};
+  curl_easy_getinfo(handle, CURLINFO_SSL_VERIFYRESULT, &tls.verify_result);
   ReturnHandle(handle);
 
   const bool success = status >= 200 && status < 300;
   const bool cut_off = transfer.too_large && status >= 300 &&
                        transfer.header_bytes <= kMaxHeaderBytes;
   if (code != CURLE_OK && !cut_off) {
-    return TransferError(code, transfer, detail);
+    return TransferError(code, transfer, tls);
   }
   if (!success && status < 300) {
     return Status(StatusCode::kCorruption,

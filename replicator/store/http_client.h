@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HttpClient: HTTP requests with reused connections, bounded in time and in
 // memory. The only file that knows libcurl. It never follows a redirect,
-// always verifies TLS, and speaks HTTP/1.1 only.
+// always verifies TLS (1.2 at least), and speaks HTTP/1.1 only.
 //
 // Nothing that a server answers is trusted: headers and body are bounded, a
 // body shorter than announced is an error, and a transfer that stalls ends.
@@ -42,7 +42,10 @@ struct HttpResponse {
 };
 
 struct HttpClientOptions {
-  std::string ca_file;  // empty: the system's authorities
+  // The only authorities that are trusted; empty: the system's.
+  std::string ca_file;
+  // Whether the environment's proxies (https_proxy ...) are used.
+  bool use_proxy = true;
   std::chrono::milliseconds connect_timeout{10'000};
   // A transfer slower than this for this long ends; so does a server that
   // does not answer.

@@ -14,20 +14,26 @@ namespace {
 Result<std::unique_ptr<ObjectStore>> OpenS3(
     const TargetConfig& config, const TargetUrl& url, Env& env, Clock& clock,
     Random& random, const std::shared_ptr<CancelToken>& cancel) {
+  TREFOIL_TRY(CheckTransport(url, config.options));
   const EnvironmentLookup environment = ProcessEnvironment();
   S3Endpoint endpoint;
   endpoint.url = url;
   endpoint.region = FindRegion(config.options, environment);
   endpoint.virtual_host =
       config.options.address_style == AddressStyle::kVirtualHost;
-  TREFOIL_ASSIGN(endpoint.credentials,
-                 FindCredentials(env, config.options, environment));
+  TREFOIL_ASSIGN(
+      std::unique_ptr<CredentialsSource> credentials,
+      CredentialsSource::Open(env, clock, config.options, environment));
   HttpClientOptions http = config.http;
+  // What is for this machine does not leave it.
+  http.use_proxy =
+      !IsLoopbackHost(RequestHost(url, config.options.address_style));
   http.ca_file = !config.options.ca_file.empty()
                      ? config.options.ca_file
                      : environment("AWS_CA_BUNDLE").value_or("");
   auto store = std::make_unique<S3Store>(
-      std::move(endpoint), std::make_unique<HttpClient>(http, cancel), clock);
+      std::move(endpoint), std::make_unique<HttpClient>(http, cancel), clock,
+      S3Store::kKeysPerPage, std::move(credentials));
   return std::unique_ptr<ObjectStore>(std::make_unique<RetryStore>(
       std::move(store), config.retry, clock, random, cancel));
 }

@@ -19,7 +19,7 @@ struct KnownError {
 };
 
 constexpr std::string_view kCheckCredentials =
-    "check the access key and the secret key";
+    "check the credentials: the access key and the secret key";
 constexpr std::string_view kCheckRights =
     "allow this key to list, read, write and delete in the bucket";
 constexpr std::string_view kCheckToken =

@@ -48,6 +48,12 @@ std::optional<uint64_t> ParseNumber(std::string_view text) {
   return value;
 }
 
+// The credentials may be the reason: Amazon answers to a token that has expired
+// with 400. An answer to HEAD says no more than its status.
+bool MayBeRefused(int status) {
+  return status == 400 || status == 401 || status == 403;
+}
+
 struct ContentRange {
   uint64_t first = 0;
   uint64_t last = 0;
@@ -122,12 +128,14 @@ struct S3Store::ListState {
 };
 
 S3Store::S3Store(S3Endpoint endpoint, std::unique_ptr<HttpClient> client,
-                 Clock& clock, uint32_t keys_per_page)
+                 Clock& clock, uint32_t keys_per_page,
+                 std::unique_ptr<CredentialsSource> newer)
     : endpoint_(std::move(endpoint)),
       prefix_(endpoint_.url.prefix.empty() ? "" : endpoint_.url.prefix + "/"),
       client_(std::move(client)),
       clock_(clock),
-      keys_per_page_(keys_per_page) {}
+      keys_per_page_(keys_per_page),
+      newer_(std::move(newer)) {}
 
 std::string S3Store::Describe() const { return endpoint_.url.ToString(); }
 
@@ -135,12 +143,27 @@ std::string S3Store::Whole(std::string_view key) const {
   return prefix_ + std::string(key);
 }
 
-Result<HttpResponse> S3Store::RunAny(const S3Operation& operation,
-                                     const std::string& what) {
+Result<HttpResponse> S3Store::Send(const S3Endpoint& endpoint,
+                                   const S3Operation& operation,
+                                   const std::string& what) {
   Result<HttpResponse> response =
-      client_->Perform(SignS3Request(endpoint_, operation, clock_.WallNanos()));
+      client_->Perform(SignS3Request(endpoint, operation, clock_.WallNanos()));
   if (response.ok()) return response;
   return response.status().WithContext(fmt::format("{}: {}", Describe(), what));
+}
+
+Result<HttpResponse> S3Store::RunAny(const S3Operation& operation,
+                                     const std::string& what) {
+  if (newer_ == nullptr) return Send(endpoint_, operation, what);
+  S3Endpoint endpoint = endpoint_;
+  endpoint.credentials = newer_->Current();
+  Result<HttpResponse> response = Send(endpoint, operation, what);
+  if (!response.ok() || !MayBeRefused(response->status) ||
+      !newer_->LookAgain(endpoint.credentials)) {
+    return response;
+  }
+  endpoint.credentials = newer_->Current();
+  return Send(endpoint, operation, what);
 }
 
 Result<HttpResponse> S3Store::Run(const S3Operation& operation,

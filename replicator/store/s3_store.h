@@ -5,7 +5,8 @@
 // which the server checks (O10); there are no multipart uploads. kImmutable is
 // an unconditional PUT: the name is the hash, so writing again changes
 // nothing (O4). kIfAbsent is `If-None-Match: *`; where a server ignores it,
-// the probe finds out. Requests are not retried here: see RetryStore.
+// the probe finds out. Requests are not retried here (see RetryStore), except
+// one that was refused while there are new credentials: those it gets at once.
 // Thread rule: thread-safe.
 #pragma once
 
@@ -14,6 +15,7 @@
 
 #include "fs/base/clock.h"
 #include "fs/object/object_store.h"
+#include "replicator/store/credentials_source.h"
 #include "replicator/store/http_client.h"
 #include "replicator/store/s3_request.h"
 #include "replicator/store/s3_xml.h"
@@ -25,9 +27,11 @@ class S3Store : public ObjectStore {
   // S3's own bound on the keys of one page of a list.
   static constexpr uint32_t kKeysPerPage = 1000;
 
-  // `clock` outlives the store and gives the time of signatures.
+  // `clock` outlives the store and gives the time of signatures. The endpoint's
+  // credentials are for ever, unless `newer` says where to look for others.
   S3Store(S3Endpoint endpoint, std::unique_ptr<HttpClient> client, Clock& clock,
-          uint32_t keys_per_page = kKeysPerPage);
+          uint32_t keys_per_page = kKeysPerPage,
+          std::unique_ptr<CredentialsSource> newer = nullptr);
 
   Status Put(std::string_view key, ObjectSource& source, PutMode mode) override;
   Result<std::string> Get(std::string_view key, ByteRange range,
@@ -48,6 +52,10 @@ class S3Store : public ObjectStore {
                            const std::string& what);
   Result<HttpResponse> RunAny(const S3Operation& operation,
                               const std::string& what);
+  // One signed request with the credentials of `endpoint`.
+  Result<HttpResponse> Send(const S3Endpoint& endpoint,
+                            const S3Operation& operation,
+                            const std::string& what);
   Status ListPage(ListState* state);
   Status TakePage(const S3ListPage& page, ListState* state) const;
 
@@ -56,6 +64,7 @@ class S3Store : public ObjectStore {
   const std::unique_ptr<HttpClient> client_;
   Clock& clock_;
   const uint32_t keys_per_page_;
+  const std::unique_ptr<CredentialsSource> newer_;
 };
 
 }  // namespace trefoil

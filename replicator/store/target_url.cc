@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/store/target_url.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include "fs/object/object_store.h"
@@ -197,7 +199,49 @@ Result<TargetOptions> ParseTargetOptions(
         StatusCode::kInvalidArgument,
         fmt::format("path_style '{}': write auto, path or virtual", style));
   }
+  const std::string plain = get("allow_plain_http");
+  options.allow_plain_http = plain == "true";
+  if (!plain.empty() && plain != "true" && plain != "false") {
+    return Status(
+        StatusCode::kInvalidArgument,
+        fmt::format("allow_plain_http '{}': write true or false", plain));
+  }
   return options;
+}
+
+std::string RequestHost(const TargetUrl& url, AddressStyle style) {
+  return style == AddressStyle::kVirtualHost
+             ? fmt::format("{}.{}", url.bucket, url.host)
+             : url.host;
+}
+
+bool IsLoopbackHost(std::string_view host) {
+  constexpr std::string_view kName = "localhost";
+  std::string name(host);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  // libcurl never asks a name server for these (RFC 6761, 6.3).
+  if (name == kName || name.ends_with(fmt::format(".{}", kName))) return true;
+  in_addr v4{};
+  if (inet_pton(AF_INET, name.c_str(), &v4) == 1) {
+    return (ntohl(v4.s_addr) >> 24) == IN_LOOPBACKNET;
+  }
+  if (!IsIpv6Literal(name)) return false;
+  in6_addr v6{};
+  name = name.substr(1, name.size() - 2);
+  return inet_pton(AF_INET6, name.c_str(), &v6) == 1 &&
+         IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+Status CheckTransport(const TargetUrl& url, const TargetOptions& options) {
+  if (url.kind != TargetKind::kS3 || url.tls || options.allow_plain_http ||
+      IsLoopbackHost(RequestHost(url, options.address_style))) {
+    return OkStatus();
+  }
+  return Bad(url.ToString(),
+             "plain HTTP: anybody on the way could read, and answer in the "
+             "store's name; write s3+https, or insist with --allow-plain-http "
+             "(allow_plain_http = true in config.toml)");
 }
 
 }  // namespace trefoil

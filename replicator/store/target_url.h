@@ -50,12 +50,24 @@ struct TargetOptions {
   std::string credentials_file;  // empty: the usual places
   std::string profile;           // empty: AWS_PROFILE, default
   std::string ca_file;           // empty: the system's authorities
+  bool allow_plain_http = false;
 };
 
 // From the keys of a target's table in the configuration: region, path_style
-// (auto, path, virtual), credentials_file, profile, ca_file. Other keys are
-// other readers' business.
+// (auto, path, virtual), credentials_file, profile, ca_file, allow_plain_http.
+// Other keys are other readers' business.
 Result<TargetOptions> ParseTargetOptions(
     const std::map<std::string, std::string>& table);
+
+// The host that requests for the target go to, without a port.
+std::string RequestHost(const TargetUrl& url, AddressStyle style);
+
+// Whether `host` is this machine by its very spelling, whatever a name server
+// says: localhost and names in it, 127.0.0.0/8, [::1].
+bool IsLoopbackHost(std::string_view host);
+
+// kInvalidArgument for plain HTTP to another machine, unless the options
+// insist: anybody on the way could read, and answer in the store's name.
+Status CheckTransport(const TargetUrl& url, const TargetOptions& options);
 
 }  // namespace trefoil

@@ -7,11 +7,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "replicator/store/probe.h"
+#include "tests/store/raw_server.h"
 #include "tests/store/servers.h"
 #include "tests/store/temp_dir.h"
 
@@ -31,6 +34,32 @@ TargetConfig Config(const std::string& url) {
   config.url = url;
   return config;
 }
+
+// A variable of this process's environment, set or unset (null) for a while.
+class ScopedVariable {
+ public:
+  ScopedVariable(const char* name, const char* value) : name_(name) {
+    // NOLINTBEGIN(concurrency-mt-unsafe): no thread looks meanwhile.
+    if (const char* before = std::getenv(name)) before_ = before;
+    Set(value);
+  }
+  ~ScopedVariable() { Set(before_ ? before_->c_str() : nullptr); }
+  ScopedVariable(const ScopedVariable&) = delete;
+  ScopedVariable& operator=(const ScopedVariable&) = delete;
+
+ private:
+  void Set(const char* value) {
+    if (value == nullptr) {
+      unsetenv(name_);
+    } else {
+      setenv(name_, value, 1);
+    }
+    // NOLINTEND(concurrency-mt-unsafe)
+  }
+
+  const char* const name_;
+  std::optional<std::string> before_;
+};
 
 class OpenTargetTest : public ::testing::Test {
  protected:
@@ -100,6 +129,34 @@ TEST_F(OpenTargetTest, ErrorsNameTheTarget) {
   config.options.credentials_file = dir_.path() + "/none";
   EXPECT_THAT(Open(config).status().message(),
               AllOf(HasSubstr("target offsite"), HasSubstr("/none")));
+}
+
+TEST_F(OpenTargetTest, PlainHttpToAnotherMachineIsRefused) {
+  TargetConfig config = Config("s3+http://store.example.com/bucket");
+  config.options.credentials_file = WriteCredentials(SharedGateway());
+  config.options.profile = "office";
+  const Status refused = Open(config).status();
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(refused.message(), AllOf(HasSubstr("target offsite"),
+                                       HasSubstr("allow_plain_http")));
+  config.options.allow_plain_http = true;
+  EXPECT_TRUE(Open(config).ok());
+}
+
+// A proxy of the surroundings would see what is meant for this machine.
+TEST_F(OpenTargetTest, WhatIsForThisMachineGoesThroughNoProxy) {
+  RawServer server(
+      [](const std::string&) { return HttpAnswer("200 OK", "x"); });
+  const ScopedVariable proxy("http_proxy", "http://127.0.0.1:9");
+  const ScopedVariable none("no_proxy", nullptr);
+  TargetConfig config = Config(server.Endpoint().url.ToString());
+  config.options.credentials_file = WriteCredentials(SharedGateway());
+  config.options.profile = "office";
+  config.retry.attempts_max = 1;
+  auto store = Open(config);
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  const auto got = (*store)->Get("pack/aa/x", {}, 100);
+  EXPECT_TRUE(got.ok()) << got.status().ToString();
 }
 
 TEST_F(OpenTargetTest, ACancelledTargetGivesUpAtOnce) {

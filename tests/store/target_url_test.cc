@@ -128,8 +128,50 @@ TEST(TargetOptionsTest, AreTakenFromTheTable) {
   EXPECT_EQ(options->profile, "office");
   EXPECT_EQ(options->ca_file, "/etc/ca.pem");
   EXPECT_EQ(ParseTargetOptions({})->address_style, AddressStyle::kAuto);
+  EXPECT_FALSE(options->allow_plain_http);
+  EXPECT_TRUE(
+      ParseTargetOptions({{"allow_plain_http", "true"}})->allow_plain_http);
+  EXPECT_THAT(
+      ParseTargetOptions({{"allow_plain_http", "1"}}).status().message(),
+      HasSubstr("true or false"));
   EXPECT_THAT(ParseTargetOptions({{"path_style", "maybe"}}).status().message(),
               HasSubstr("auto, path or virtual"));
+}
+
+TEST(PlainHttpTest, IsForThisMachineOnly) {
+  const auto check = [](const std::string& url, TargetOptions options = {}) {
+    return CheckTransport(Parse(url), options);
+  };
+  for (const char* host : {"127.0.0.1:8000", "127.255.1.2", "localhost:8000",
+                           "LocalHost", "s3.localhost", "[::1]:8000"}) {
+    EXPECT_TRUE(check(std::string("s3+http://") + host + "/bucket").ok())
+        << host;
+  }
+  for (const char* host :
+       {"10.0.0.7:8000", "128.0.0.1", "127.0.0.1.example.com", "localhost.com",
+        "notlocalhost", "127.1", "0x7f.0.0.1", "0.0.0.0", "[::2]",
+        "[::ffff:127.0.0.1]", "store.example.com"}) {
+    const std::string url = std::string("s3+http://") + host + "/bucket";
+    const Status refused = check(url);
+    EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument) << host;
+    EXPECT_THAT(refused.message(), HasSubstr("s3+https"));
+    EXPECT_THAT(refused.message(), HasSubstr("--allow-plain-http"));
+    TargetOptions insisting;
+    insisting.allow_plain_http = true;
+    EXPECT_TRUE(check(url, insisting).ok()) << host;
+  }
+  EXPECT_TRUE(check("s3+https://store.example.com/bucket").ok());
+  EXPECT_TRUE(check("dir:/mnt/usb").ok());
+}
+
+// The name that is asked for then is another one: bucket.127.0.0.1.
+TEST(PlainHttpTest, OfAVirtualHostIsJudgedByItsWholeName) {
+  TargetOptions options;
+  options.address_style = AddressStyle::kVirtualHost;
+  EXPECT_FALSE(
+      CheckTransport(Parse("s3+http://127.0.0.1/bucket"), options).ok());
+  EXPECT_TRUE(
+      CheckTransport(Parse("s3+http://localhost/bucket"), options).ok());
 }
 
 }  // namespace
