@@ -303,7 +303,13 @@ Result<HttpResponse> HttpClient::Perform(const HttpRequest& request) {
                  .ca_file = options_.ca_file,
                  .detail = detail[0] != 0 ? detail : curl_easy_strerror(code)};
   curl_easy_getinfo(handle, CURLINFO_SSL_VERIFYRESULT, &tls.verify_result);
-  ReturnHandle(handle);
+  if (code == CURLE_OK) {
+    ReturnHandle(handle);
+  } else {
+    // What a failed transfer leaves in a handle is not to be relied upon: after
+    // a failed name look-up it takes no options any more.
+    curl_easy_cleanup(handle);
+  }
 
   const bool success = status >= 200 && status < 300;
   const bool cut_off = transfer.too_large && status >= 300 &&

@@ -259,6 +259,18 @@ TEST(HostileServerTest, NobodyThereIsUnavailable) {
   EXPECT_THAT(status.message(), HasSubstr(fmt::format(":{}", port)));
 }
 
+// As on a laptop, or in an office whose line is down.
+TEST(HostileServerTest, ANameThatNobodyKnowsIsUnavailableAgainAndAgain) {
+  S3Endpoint endpoint;
+  endpoint.url = *ParseTargetUrl("s3+https://store.invalid/bucket");
+  const auto store = NewS3Store(endpoint, Impatient());
+  for (int i = 0; i < 3; ++i) {
+    const Status status = store->Head("pack/aa/x").status();
+    EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+    EXPECT_THAT(status.message(), HasSubstr("store.invalid"));
+  }
+}
+
 TEST(HostileServerTest, RequestsAreSignedAndCarryNoSecret) {
   Hostile hostile(HttpAnswer("200 OK", ""));
   EXPECT_EQ(hostile.Put().ToString(), "ok");
