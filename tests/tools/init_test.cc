@@ -172,6 +172,24 @@ TEST_F(InitTest, WhatForceAcceptedIsCompletedByTheSameInit) {
   EXPECT_EQ(Config().targets[0].options.count("probed"), 1U);
 }
 
+TEST_F(InitTest, PlainHttpToAnotherMachineMustBeInsistedOn) {
+  const std::string url = "s3+http://store.invalid/bucket";
+  const CommandResult refused = Init({"--offsite", url, "--force"});
+  ExpectNothingMade(refused, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--allow-plain-http"));
+  const CommandResult made =
+      Init({"--offsite", url, "--force", "--allow-plain-http"},
+           WithKeys({"id", "hush", ""}));
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(Config().targets[0].options.at("allow_plain_http"), "true");
+  for (const auto& command : std::vector<std::vector<std::string>>{
+           {"fsck", url}, {"recover", "--from", url, dir_.Path("recovered")}}) {
+    const CommandResult other = Share::Trefoil(command);
+    EXPECT_NE(other.exit_code, 0);
+    EXPECT_THAT(other.err, HasSubstr("--allow-plain-http"));
+  }
+}
+
 TEST_F(InitTest, MissingCredentialsAreSaidSo) {
   CommandOptions options;
   options.own_environment = true;
@@ -184,7 +202,7 @@ TEST_F(InitTest, MissingCredentialsAreSaidSo) {
 class InitGatewayTest : public InitTest {
  protected:
   static void SetUpTestSuite() {
-    auto gateway = CephGateway::Start();
+    auto gateway = CephGateway::Start({.tls = true});
     ASSERT_TRUE(gateway.ok()) << gateway.status().ToString();
     gateway_ = gateway->release();
     ASSERT_TRUE(CreateBucket(gateway_->Endpoint("bucket")).ok());
@@ -208,6 +226,21 @@ TEST_F(InitGatewayTest, ABucketIsProbedAndNoted) {
   EXPECT_EQ(config.targets[1].options.at("conditional_put"), "true");
   const auto text = env().ReadFile(Volume() + "/config.toml", 1 << 20);
   EXPECT_THAT(*text, Not(HasSubstr(gateway_->credentials().secret_access_key)));
+}
+
+TEST_F(InitGatewayTest, AnOwnAuthorityIsNamedAndNoted) {
+  const std::string url =
+      "s3+https://127.0.0.1:" + std::to_string(gateway_->tls_port()) +
+      "/bucket/tls";
+  const CommandOptions keys = WithKeys(gateway_->credentials());
+  const CommandResult refused = Init({"--offsite", url}, keys);
+  ExpectNothingMade(refused, 1);
+  EXPECT_THAT(refused.err, HasSubstr("--ca-file"));
+  EXPECT_THAT(refused.err, Not(HasSubstr("check the credentials")));
+  const CommandResult made =
+      Init({"--offsite", url, "--ca-file", gateway_->ca_file()}, keys);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(Config().targets[0].options.at("ca_file"), gateway_->ca_file());
 }
 
 TEST_F(InitGatewayTest, WrongCredentialsAreSaidSo) {
