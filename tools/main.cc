@@ -58,6 +58,7 @@ void Declare(CLI::App& trefoil, Action* action) {
   AddFsckCommand(trefoil, action);
   AddRecoverCommand(trefoil, action);
   AddTakeoverCommand(trefoil, action);
+  AddSambaConfCommand(trefoil, action);
 }
 
 int ReportUsage(const CLI::App& trefoil, const std::string& what) {

@@ -51,12 +51,11 @@ Result<std::optional<FoundEntry>> FindEntryFolded(IndexView& index,
                                                   std::string_view name,
                                                   Epoch epoch) {
   std::optional<FoundEntry> found;
-  const std::string folded = FoldName(name);
   TREFOIL_TRY(VisitSameHash(
       index, directory, FirstPosition(name_key, name), epoch,
       [&](DirPosition at, const DirentRecord& record) {
         const bool exact = record.name == name;
-        if (exact || (!found && FoldName(record.name) == folded)) {
+        if (exact || (!found && EqualIgnoringCase(record.name, name))) {
           found = FoundEntry{at, record};
         }
         return !exact;

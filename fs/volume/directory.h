@@ -22,7 +22,8 @@ Result<std::optional<FoundEntry>> FindEntry(IndexView& index,
                                             std::string_view name_key,
                                             InodeId directory,
                                             std::string_view name, Epoch epoch);
-// The entry whose folded name equals that of `name`; an exact match first.
+// The entry that a client which ignores case means by `name`; an exact match
+// first.
 Result<std::optional<FoundEntry>> FindEntryFolded(IndexView& index,
                                                   std::string_view name_key,
                                                   InodeId directory,

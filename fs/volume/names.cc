@@ -27,6 +27,28 @@ std::string FoldAscii(std::string_view name) {
   return folded;
 }
 
+// The one letter that stands for both cases of `letter`: its capital where the
+// two are each other's, else itself. (K and the Kelvin sign are two letters.)
+utf8proc_int32_t WithoutCase(utf8proc_int32_t letter) {
+  constexpr utf8proc_int32_t kFinalSigma = 0x3c2;
+  constexpr utf8proc_int32_t kCapitalSigma = 0x3a3;
+  if (letter == kFinalSigma) return kCapitalSigma;
+  const utf8proc_int32_t capital = utf8proc_toupper(letter);
+  return utf8proc_tolower(capital) == letter ? capital : letter;
+}
+
+// Takes the first letter off `text`; negative, and nothing taken, where it is
+// not UTF-8.
+utf8proc_int32_t TakeLetter(std::string_view& text) {
+  utf8proc_int32_t letter = -1;
+  const auto size =
+      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                       static_cast<utf8proc_ssize_t>(text.size()), &letter);
+  if (size <= 0) return -1;
+  text.remove_prefix(static_cast<size_t>(size));
+  return letter;
+}
+
 }  // namespace
 
 std::string FoldName(std::string_view name) {
@@ -41,6 +63,17 @@ std::string FoldName(std::string_view name) {
       raw, &std::free);
   if (length < 0) return std::string(name);
   return {reinterpret_cast<const char*>(raw), static_cast<size_t>(length)};
+}
+
+bool EqualIgnoringCase(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  while (!a.empty() && !b.empty()) {
+    const utf8proc_int32_t of_a = TakeLetter(a);
+    const utf8proc_int32_t of_b = TakeLetter(b);
+    if (of_a < 0 || of_b < 0) return false;
+    if (WithoutCase(of_a) != WithoutCase(of_b)) return false;
+  }
+  return a.empty() && b.empty();
 }
 
 DirPosition FirstPosition(std::string_view name_key, std::string_view name) {

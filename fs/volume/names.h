@@ -15,6 +15,13 @@ namespace trefoil {
 // compatibility mapping) of valid UTF-8; anything else folds to itself.
 std::string FoldName(std::string_view name);
 
+// Whether a client that ignores case takes `a` and `b` for one name: they
+// differ in nothing but the case of letters, one for one, as Windows and Samba
+// compare. Equal names fold equally; not every two that fold equally are equal:
+// `straße` and `strasse` are two files to a client, and so are the two ways of
+// writing é.
+bool EqualIgnoringCase(std::string_view a, std::string_view b);
+
 // The first position of the 65,536 that names folding like `name` share.
 // `name_key` is the volume's.
 DirPosition FirstPosition(std::string_view name_key, std::string_view name);
