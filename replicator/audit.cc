@@ -68,10 +68,12 @@ class ChainWalk {
 
   Status BeginAt(const std::string& checkpoint_key) {
     LocalTree& local = source_.objects();
-    TREFOIL_ASSIGN(const CommitRef commit,
-                   CommitOfCheckpoint(local, checkpoint_key));
+    TREFOIL_ASSIGN(
+        const CommitRef commit,
+        CommitOfCheckpoint(local, source_.keyring(), checkpoint_key));
     TREFOIL_TRY(VisitCheckpointObjects(
-        local, checkpoint_key, [this](const ObjectInfo& object) -> Status {
+        local, source_.keyring(), checkpoint_key,
+        [this](const ObjectInfo& object) -> Status {
           TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(object.key));
           Need(parsed.name, object.size_bytes);
           return OkStatus();
@@ -84,7 +86,7 @@ class ChainWalk {
   Status Visit(const CommitRef& ref) {
     const std::string key = CommitKey(ref.generation, ref.seq, ref.name);
     TREFOIL_ASSIGN(const CommitInfo info,
-                   ReadCommitInfo(source_.objects(), key));
+                   ReadCommitInfo(source_.objects(), source_.keyring(), key));
     for (const PackRef& pack : info.packs_added) {
       Need(pack.name, pack.size_bytes);
     }

@@ -39,7 +39,8 @@ Result<Backlog::Item> Backlog::ReadItem(CommitSeq after) {
   item.ref = ref;
   item.last = {CommitKey(ref.generation, ref.seq, ref.name), ref.name,
                ref.size_bytes};
-  const auto info = ReadCommitInfo(source_.objects(), item.last.key);
+  const auto info =
+      ReadCommitInfo(source_.objects(), source_.keyring(), item.last.key);
   // A checkpoint stands for it since just now.
   if (info.status().Is(StatusCode::kNotFound)) return Trimmed(info.status());
   if (!info.ok()) return info.status();

@@ -26,12 +26,13 @@ Status Missing(const ObjectStore& store, uint64_t seq, const Hash256& name) {
 
 // Claims whose bodies can be read; a damaged one fences nobody here.
 Result<std::vector<OwnerClaim>> ReadClaims(ObjectStore& store,
+                                           const Keyring& keyring,
                                            Generation* highest) {
   TREFOIL_ASSIGN(const auto names, ListClaims(store));
   std::vector<OwnerClaim> claims;
   for (const ClaimName& name : names) {
     *highest = std::max(*highest, name.generation);
-    auto claim = ReadClaim(store, name);
+    auto claim = ReadClaim(store, keyring, name);
     if (claim.ok()) {
       claims.push_back(std::move(*claim));
     } else if (claim.status().Is(StatusCode::kCorruption)) {
@@ -149,10 +150,10 @@ bool IsNewer(const ChainLink& a, const ChainLink& b) {
 
 }  // namespace
 
-Result<OwnedChain> FindOwnedChain(ObjectStore& store,
+Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
                                   const std::set<std::string>& damaged) {
   OwnedChain chain;
-  TREFOIL_ASSIGN(const auto claims, ReadClaims(store, &chain.highest));
+  TREFOIL_ASSIGN(const auto claims, ReadClaims(store, keyring, &chain.highest));
   TREFOIL_ASSIGN(const auto listed_commits, ListCommits(store));
   TREFOIL_ASSIGN(const auto listed_checkpoints, ListCheckpoints(store));
   BySeq commits;

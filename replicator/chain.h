@@ -27,7 +27,7 @@ struct OwnedChain {
 // where numbers leave a choice or a checkpoint is met: the caller checks them
 // once it holds the objects (CheckLinks). kCorruption names a commit that is
 // missing; kNotFound when there is nothing at all.
-Result<OwnedChain> FindOwnedChain(ObjectStore& store,
+Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
                                   const std::set<std::string>& damaged = {});
 
 // Each commit of `links` names the one before it; `store` holds them, verified.

@@ -24,11 +24,12 @@ Result<std::vector<ChainLink>> ListLinks(ObjectStore& store,
 
 }  // namespace
 
-Result<CommitRef> CommitOfCheckpoint(ObjectStore& store,
+Result<CommitRef> CommitOfCheckpoint(ObjectStore& store, const Keyring& keyring,
                                      const std::string& checkpoint_key) {
   TREFOIL_ASSIGN(const ObjectHeader header,
                  ReadObjectHeader(store, checkpoint_key));
-  TREFOIL_ASSIGN(const CommitInfo info, ReadCommitInfo(store, checkpoint_key));
+  TREFOIL_ASSIGN(const CommitInfo info,
+                 ReadCommitInfo(store, keyring, checkpoint_key));
   CommitRef commit;
   commit.seq = info.seq;
   commit.generation = info.generation;

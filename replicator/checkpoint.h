@@ -12,7 +12,7 @@
 namespace trefoil {
 
 // The commit whose state a checkpoint has; its size is not known (0).
-Result<CommitRef> CommitOfCheckpoint(ObjectStore& store,
+Result<CommitRef> CommitOfCheckpoint(ObjectStore& store, const Keyring& keyring,
                                      const std::string& checkpoint_key);
 
 // All commits, or all checkpoints, that `store` lists, oldest generation and

@@ -27,6 +27,7 @@ class CommitSource {
       const std::function<Status(const ObjectInfo&)>& visit) = 0;
   virtual LocalTree& objects() = 0;
   [[nodiscard]] virtual VolumeId volume_id() const = 0;
+  [[nodiscard]] virtual const Keyring& keyring() const = 0;
   [[nodiscard]] virtual Generation generation() const = 0;
 };
 

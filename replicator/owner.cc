@@ -7,6 +7,7 @@
 
 #include "fs/base/bytes.h"
 #include "fs/object/object_reader.h"
+#include "fs/object/seal.h"
 
 namespace trefoil {
 
@@ -32,7 +33,7 @@ std::string Shown(const ClaimName& name) {
 
 // Which claim object of our generation speaks for us, or who stands above us.
 // `claims` are those on the target, ours among them.
-Result<ClaimName> Judge(ObjectStore& store,
+Result<ClaimName> Judge(ObjectStore& store, const Keyring& keyring,
                         const std::vector<ClaimName>& claims,
                         const ClaimName& ours) {
   if (!claims.empty() && claims.back().generation > ours.generation) {
@@ -42,7 +43,7 @@ Result<ClaimName> Judge(ObjectStore& store,
     if (claim.generation != ours.generation) continue;
     if (claim.instance == ours.instance) return claim;
     if (claim.instance != kSeat) return Fenced(Shown(claim));
-    TREFOIL_ASSIGN(const OwnerClaim holder, ReadClaim(store, claim));
+    TREFOIL_ASSIGN(const OwnerClaim holder, ReadClaim(store, keyring, claim));
     if (holder.name == ours) return claim;
     return Fenced(Shown(holder.name));
   }
@@ -51,14 +52,15 @@ Result<ClaimName> Judge(ObjectStore& store,
 }
 
 // Whether our own claim object or seat is there already.
-Result<bool> Claimed(ObjectStore& store, const std::vector<ClaimName>& claims,
+Result<bool> Claimed(ObjectStore& store, const Keyring& keyring,
+                     const std::vector<ClaimName>& claims,
                      const ClaimName& ours) {
   for (const ClaimName& claim : claims) {
     if (claim == ours) return true;
     if (claim.generation != ours.generation || claim.instance != kSeat) {
       continue;
     }
-    TREFOIL_ASSIGN(const OwnerClaim holder, ReadClaim(store, claim));
+    TREFOIL_ASSIGN(const OwnerClaim holder, ReadClaim(store, keyring, claim));
     if (holder.name == ours) return true;
   }
   return false;
@@ -101,7 +103,8 @@ std::optional<ClaimName> ParseClaimKey(std::string_view key) {
   return name;
 }
 
-Result<std::string> EncodeClaim(const OwnerClaim& claim, Random& random) {
+Result<std::string> EncodeClaim(const OwnerClaim& claim, const Keyring& keyring,
+                                Random& random) {
   ObjectHeader header;
   header.kind = ObjectKind::kOwner;
   header.volume_id = claim.volume_id;
@@ -109,6 +112,9 @@ Result<std::string> EncodeClaim(const OwnerClaim& claim, Random& random) {
   header.number = claim.base_seq.value;
   header.previous = claim.base_name;
   random.Fill(header.salt);
+  header.cipher = CipherOf(header.kind, keyring);
+  header.key_id = header.cipher == Cipher::kNone ? 0 : keyring.current();
+  TREFOIL_ASSIGN(const Sealer sealer, Sealer::For(header, keyring));
 
   std::string body;
   ByteWriter writer(&body);
@@ -119,7 +125,7 @@ Result<std::string> EncodeClaim(const OwnerClaim& claim, Random& random) {
 
   std::string out = EncodeObjectHeader(header);
   TREFOIL_ASSIGN(const std::string frame,
-                 SealFrame(header, out.size(), 0, FrameType::kMeta, body));
+                 SealFrame(sealer, out.size(), 0, FrameType::kMeta, body));
   out += frame;
   std::string trailer;
   ByteWriter trailer_writer(&trailer);
@@ -127,18 +133,19 @@ Result<std::string> EncodeClaim(const OwnerClaim& claim, Random& random) {
   trailer_writer.U64(out.size());
   TREFOIL_ASSIGN(
       const std::string end,
-      SealFrame(header, out.size(), 1, FrameType::kTrailer, trailer));
+      SealFrame(sealer, out.size(), 1, FrameType::kTrailer, trailer));
   return out + end;
 }
 
-Result<OwnerClaim> DecodeClaim(std::string_view bytes) {
+Result<OwnerClaim> DecodeClaim(std::string_view bytes, const Keyring& keyring) {
   const Status damaged(StatusCode::kCorruption, "the owner claim is damaged");
   if (bytes.size() < kHeaderBytes) return damaged;
   TREFOIL_ASSIGN(const ObjectHeader header,
                  DecodeObjectHeader(bytes.substr(0, kHeaderBytes)));
   if (header.kind != ObjectKind::kOwner) return damaged;
+  TREFOIL_ASSIGN(const Sealer sealer, Sealer::For(header, keyring));
   TREFOIL_ASSIGN(const OpenedFrame frame,
-                 OpenFrame(header, kHeaderBytes, bytes.substr(kHeaderBytes)));
+                 OpenFrame(sealer, kHeaderBytes, bytes.substr(kHeaderBytes)));
   if (frame.type != FrameType::kMeta) return damaged;
   ByteReader reader(frame.raw);
   OwnerClaim claim;
@@ -165,10 +172,11 @@ Result<std::vector<ClaimName>> ListClaims(ObjectStore& store) {
   return claims;
 }
 
-Result<OwnerClaim> ReadClaim(ObjectStore& store, const ClaimName& name) {
+Result<OwnerClaim> ReadClaim(ObjectStore& store, const Keyring& keyring,
+                             const ClaimName& name) {
   const std::string key = ClaimKey(name);
   TREFOIL_ASSIGN(const std::string bytes, store.Get(key, {}, kMaxClaimBytes));
-  auto claim = DecodeClaim(bytes);
+  auto claim = DecodeClaim(bytes, keyring);
   const std::string where = key + " at " + store.Describe();
   if (!claim.ok()) return claim.status().WithContext(where);
   const bool fits =
@@ -178,11 +186,11 @@ Result<OwnerClaim> ReadClaim(ObjectStore& store, const ClaimName& name) {
   return Status(StatusCode::kCorruption, where + ": it is another claim");
 }
 
-Status CheckClaimable(ObjectStore& store, const ClaimName& claim,
-                      const ClaimHistory& history) {
+Status CheckClaimable(ObjectStore& store, const Keyring& keyring,
+                      const ClaimName& claim, const ClaimHistory& history) {
   TREFOIL_ASSIGN(const std::vector<ClaimName> claims, ListClaims(store));
   if (claims.empty()) return OkStatus();
-  TREFOIL_ASSIGN(const bool claimed, Claimed(store, claims, claim));
+  TREFOIL_ASSIGN(const bool claimed, Claimed(store, keyring, claims, claim));
   if (claimed) return OkStatus();
   ClaimName highest = claims.back();
   for (const ClaimName& other : claims) {  // of its generation, the owner
@@ -193,7 +201,7 @@ Status CheckClaimable(ObjectStore& store, const ClaimName& claim,
   if (highest.generation >= claim.generation) return Fenced(Shown(highest));
   if (highest.generation <= history.superseded) return OkStatus();
   if (highest.instance == kSeat) {
-    TREFOIL_ASSIGN(const OwnerClaim holder, ReadClaim(store, highest));
+    TREFOIL_ASSIGN(const OwnerClaim holder, ReadClaim(store, keyring, highest));
     highest = holder.name;
   }
   const auto& ours = history.ours;
@@ -207,12 +215,15 @@ Status CheckClaimable(ObjectStore& store, const ClaimName& claim,
   return Fenced(Shown(highest));
 }
 
-Result<ClaimName> TakeOwnership(ObjectStore& store, const OwnerClaim& claim,
+Result<ClaimName> TakeOwnership(ObjectStore& store, const Keyring& keyring,
+                                const OwnerClaim& claim,
                                 const ClaimOptions& options, Random& random) {
   TREFOIL_ASSIGN(std::vector<ClaimName> claims, ListClaims(store));
-  TREFOIL_ASSIGN(const bool claimed, Claimed(store, claims, claim.name));
+  TREFOIL_ASSIGN(const bool claimed,
+                 Claimed(store, keyring, claims, claim.name));
   if (!claimed) {
-    TREFOIL_ASSIGN(const std::string bytes, EncodeClaim(claim, random));
+    TREFOIL_ASSIGN(const std::string bytes,
+                   EncodeClaim(claim, keyring, random));
     MemorySource source(bytes);
     Status put(StatusCode::kNotSupported, "claims settle by waiting");
     if (options.store_decides) {
@@ -225,13 +236,14 @@ Result<ClaimName> TakeOwnership(ObjectStore& store, const OwnerClaim& claim,
     if (!put.ok() && !put.Is(StatusCode::kAlreadyExists)) return put;
     TREFOIL_ASSIGN(claims, ListClaims(store));
   }
-  TREFOIL_ASSIGN(const ClaimName held, Judge(store, claims, claim.name));
+  TREFOIL_ASSIGN(const ClaimName held,
+                 Judge(store, keyring, claims, claim.name));
   if (held.instance == kSeat) return held;
   if (options.sleep && !options.sleep(options.settle_nanos)) {
     return Status(StatusCode::kUnavailable, "shutting down");
   }
   TREFOIL_ASSIGN(claims, ListClaims(store));
-  return Judge(store, claims, claim.name);
+  return Judge(store, keyring, claims, claim.name);
 }
 
 Status CheckStillOwner(ObjectStore& store, const ClaimName& held) {

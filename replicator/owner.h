@@ -5,7 +5,8 @@
 //     generation (16 hex digits) and instance (32 hex digits) of the claimant.
 //     Instance 0 is the generation's seat: there can be only one, put where
 //     the store decides atomically who was first; the body names its holder.
-//   claim := header frame trailer-frame     (fs/object/object_format.h)
+//   claim := header frame trailer-frame     (fs/object/object_format.h), sealed
+//     as all objects of the volume are: nobody without a data key can make one
 //     header: kind kOwner, the volume's id, the generation; `number` and
 //     `previous` are sequence number and name of the commit that the claimant
 //     continues (0 and zeroes: none)
@@ -25,6 +26,7 @@
 #include <vector>
 
 #include "fs/base/clock.h"
+#include "fs/object/keyring.h"
 #include "fs/object/object_format.h"
 #include "fs/object/object_store.h"
 #include "fs/volume/types.h"
@@ -57,13 +59,15 @@ struct OwnerClaim {
   int64_t time_nanos = 0;
 };
 
-Result<std::string> EncodeClaim(const OwnerClaim& claim, Random& random);
+Result<std::string> EncodeClaim(const OwnerClaim& claim, const Keyring& keyring,
+                                Random& random);
 // kCorruption, or kNewerFormat.
-Result<OwnerClaim> DecodeClaim(std::string_view bytes);
+Result<OwnerClaim> DecodeClaim(std::string_view bytes, const Keyring& keyring);
 
 // All claims on a target, lowest generation first.
 Result<std::vector<ClaimName>> ListClaims(ObjectStore& store);
-Result<OwnerClaim> ReadClaim(ObjectStore& store, const ClaimName& name);
+Result<OwnerClaim> ReadClaim(ObjectStore& store, const Keyring& keyring,
+                             const ClaimName& name);
 
 // What the claimant knows of its own past.
 struct ClaimHistory {
@@ -88,12 +92,13 @@ struct ClaimOptions {
 
 // Whether `claim` may be made on the target: kFenced with the reason when
 // somebody else owns it.
-Status CheckClaimable(ObjectStore& store, const ClaimName& claim,
-                      const ClaimHistory& history);
+Status CheckClaimable(ObjectStore& store, const Keyring& keyring,
+                      const ClaimName& claim, const ClaimHistory& history);
 // Makes `claim` the owner of the target. Returns the name of the claim object
 // that says so (the seat or the claim's own); kFenced when another one is the
 // owner. May be repeated after any error.
-Result<ClaimName> TakeOwnership(ObjectStore& store, const OwnerClaim& claim,
+Result<ClaimName> TakeOwnership(ObjectStore& store, const Keyring& keyring,
+                                const OwnerClaim& claim,
                                 const ClaimOptions& options, Random& random);
 // Looks for claims above `held` (as TakeOwnership returned it): kFenced when
 // there is one, kNotFound when `held` itself is gone.

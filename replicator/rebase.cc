@@ -46,9 +46,10 @@ class Planner {
     item_.last = {checkpoint.key, parsed.name, checkpoint.size_bytes};
     item_.first.clear();
     commits_.clear();
-    TREFOIL_ASSIGN(item_.ref, CommitOfCheckpoint(local, checkpoint.key));
+    TREFOIL_ASSIGN(item_.ref, CommitOfCheckpoint(local, source_.keyring(),
+                                                 checkpoint.key));
     TREFOIL_TRY(VisitCheckpointObjects(
-        local, checkpoint.key,
+        local, source_.keyring(), checkpoint.key,
         [this](const ObjectInfo& object) { return Need(object); }));
     return gone_.empty();
   }

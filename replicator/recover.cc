@@ -66,6 +66,8 @@ class Recovery {
   const std::string path_;
   const RecoverOptions& options_;
   LocalTree objects_;
+  VolumeSecrets secrets_;
+  std::shared_ptr<const Keyring> keyring_;
 
   std::unique_ptr<FileLock> lock_;
   std::string marker_;  // what the marker file says: the volume's id
@@ -79,9 +81,10 @@ class Recovery {
 
 // Before anything is made: is there a volume to recover?
 Status Recovery::LookAtTarget() {
-  TREFOIL_ASSIGN(const VolumeIdentity identity, ReadIdentity(from_));
-  marker_ =
-      ToHex({identity.volume_id.data(), identity.volume_id.size()}) + "\n";
+  TREFOIL_ASSIGN(secrets_, OpenSecretsOf(from_, options_.secret));
+  keyring_ = secrets_.MakeKeyring();
+  const VolumeId& id = secrets_.identity.volume_id;
+  marker_ = ToHex({id.data(), id.size()}) + "\n";
   TREFOIL_TRY(from_.List("volume/", "", [&](const ObjectInfo& info) {
     const auto parsed = ParseObjectKey(info.key);
     if (parsed.ok()) {
@@ -89,7 +92,7 @@ Status Recovery::LookAtTarget() {
     }
     return true;
   }));
-  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_));
+  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_, *keyring_));
   for (const ObjectItem& item : volume_objects_)
     total_bytes_ += item.size_bytes;
   for (const ChainLink& link : chain_.links) total_bytes_ += link.size_bytes;
@@ -147,7 +150,7 @@ Status Recovery::FetchChain() {
       break;
     }
     damaged.insert(key);
-    auto other = FindOwnedChain(from_, damaged);
+    auto other = FindOwnedChain(from_, *keyring_, damaged);
     const bool is_older =
         other.ok() && other->links.back().key == chain_.links.back().key;
     if (!is_older) return fetched;
@@ -165,7 +168,8 @@ Status Recovery::FetchCheckpoint() {
   TREFOIL_TRY(Fetch({{link.key, link.parsed.name, link.size_bytes}}));
   holders_.clear();
   return VisitCheckpointObjects(
-      objects_, link.key, [this](const ObjectInfo& object) -> Status {
+      objects_, *keyring_, link.key,
+      [this](const ObjectInfo& object) -> Status {
         TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(object.key));
         holders_[parsed.name] = {object.key, parsed.name, object.size_bytes};
         return OkStatus();
@@ -183,7 +187,8 @@ Status Recovery::FetchCommits() {
   TREFOIL_TRY(Fetch(items));
   for (const ChainLink& link : chain_.links) {
     if (link.parsed.kind == ObjectKind::kCheckpoint) continue;
-    TREFOIL_ASSIGN(const CommitInfo info, ReadCommitInfo(objects_, link.key));
+    TREFOIL_ASSIGN(const CommitInfo info,
+                   ReadCommitInfo(objects_, *keyring_, link.key));
     for (const PackRef& pack : info.packs_added) {
       holders_[pack.name] = ItemOf(pack);
     }
@@ -219,7 +224,10 @@ Status Recovery::FetchHolders() {
 
 Status Recovery::Finish(const TargetSettings& from_settings) {
   TREFOIL_TRY(env_.RemoveTree(Path("index")));
-  TREFOIL_TRY(RebuildIndex(world_, objects_, Path("index")));
+  TREFOIL_TRY(RebuildIndex(world_, objects_, *keyring_, Path("index")));
+  if (options_.keep_key_file && !secrets_.volume_key.empty()) {
+    TREFOIL_TRY(WriteKeyFile(env_, KeyFilePath(path_), secrets_.volume_key));
+  }
   // Its commits must never be taken for those of an older generation.
   TREFOIL_TRY(env_.WriteFileAtomically(
       Path("generation"), fmt::format("{}\n", chain_.highest.value)));

@@ -18,6 +18,10 @@ namespace trefoil {
 
 struct RecoverOptions {
   bool full = false;  // fetch every object before returning
+  // Opens an encrypted copy.
+  Secret secret;
+  // Keep the volume key in VOLUME/key, for mounts that nobody attends.
+  bool keep_key_file = true;
   // Bytes fetched and to be fetched.
   std::function<void(uint64_t done, uint64_t total)> progress;
   FetchOptions fetch;
@@ -39,7 +43,8 @@ Status RecoverVolume(World world, ObjectStore& from,
 // every target that answers with a generation above all claims there, so that
 // any other owner is fenced. A target that does not answer is left for later
 // and named in the log; kUnavailable when none does. kBusy when the volume is
-// open.
-Status TakeOver(World world, const std::string& volume_path);
+// open. `secret` as for UnlockPrimary.
+Status TakeOver(World world, const std::string& volume_path,
+                const Secret* secret = nullptr);
 
 }  // namespace trefoil

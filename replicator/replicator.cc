@@ -43,6 +43,9 @@ class VolumeSource final : public CommitSource {
   [[nodiscard]] VolumeId volume_id() const override {
     return volume_.volume_id();
   }
+  [[nodiscard]] const Keyring& keyring() const override {
+    return volume_.keyring();
+  }
   [[nodiscard]] Generation generation() const override {
     return volume_.generation();
   }

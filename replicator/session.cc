@@ -89,7 +89,7 @@ Status Shipper::Claim() {
       return ClaimIsOurs(other);
     };
   }
-  TREFOIL_TRY(CheckClaimable(*store_, claim.name, history));
+  TREFOIL_TRY(CheckClaimable(*store_, source_.keyring(), claim.name, history));
   {
     const MutexLock lock(mu_);
     state_.AddClaim(claim.name);
@@ -110,7 +110,8 @@ Status Shipper::Claim() {
   options.sleep = [this](int64_t nanos) {
     return cancel_->SleepFor(std::chrono::nanoseconds(nanos));
   };
-  TREFOIL_ASSIGN(held_, TakeOwnership(*store_, claim, options, world_.random));
+  TREFOIL_ASSIGN(held_, TakeOwnership(*store_, source_.keyring(), claim,
+                                      options, world_.random));
   return OkStatus();
 }
 

@@ -29,9 +29,10 @@ struct Reached {
 
 class TakingOver {
  public:
-  TakingOver(World world, const std::string& path)
+  TakingOver(World world, const std::string& path, const Secret* secret)
       : world_(world),
         path_(path),
+        secret_(secret),
         objects_(world.env, JoinPath(path, "objects")) {}
 
   Status Run();
@@ -48,10 +49,12 @@ class TakingOver {
 
   const World world_;
   const std::string path_;
+  const Secret* const secret_;
   LocalTree objects_;
 
   std::unique_ptr<FileLock> lock_;
   VolumeConfig config_;
+  std::shared_ptr<const Keyring> keyring_;
   OwnerClaim claim_;
   std::vector<Reached> reached_;
 };
@@ -65,9 +68,12 @@ Status TakingOver::ReadVolume() {
                       ": its recovery was interrupted; run the same "
                       "'trefoil recover' command again");
   }
-  TREFOIL_ASSIGN(const VolumeIdentity identity, ReadIdentity(objects_));
-  claim_.volume_id = identity.volume_id;
-  TREFOIL_ASSIGN(const auto chain, FindChain(objects_));
+  TREFOIL_ASSIGN(const VolumeObject object, ReadVolumeObject(objects_));
+  TREFOIL_ASSIGN(const VolumeSecrets secrets,
+                 UnlockPrimary(world_.env, path_, object, secret_));
+  keyring_ = secrets.MakeKeyring();
+  claim_.volume_id = object.volume_id;
+  TREFOIL_ASSIGN(const auto chain, FindChain(objects_, *keyring_));
   if (!chain.empty()) {
     const ParsedKey& head = chain.back().parsed;
     claim_.base_seq = CommitSeq(head.number);
@@ -75,7 +81,7 @@ Status TakingOver::ReadVolume() {
     claim_.base_name = head.name;
     if (head.kind == ObjectKind::kCheckpoint) {
       TREFOIL_ASSIGN(const CommitRef commit,
-                     CommitOfCheckpoint(objects_, chain.back().key));
+                     CommitOfCheckpoint(objects_, *keyring_, chain.back().key));
       claim_.base_name = commit.name;
     }
     claim_.name.generation = head.generation;
@@ -141,7 +147,8 @@ Status TakingOver::ClaimOne(Reached& target) {
     std::this_thread::sleep_for(std::chrono::nanoseconds(nanos));
     return true;
   };
-  return TakeOwnership(*target.store, claim_, options, world_.random).status();
+  return TakeOwnership(*target.store, *keyring_, claim_, options, world_.random)
+      .status();
 }
 
 Status TakingOver::ClaimAll() {
@@ -170,8 +177,9 @@ Status TakingOver::Run() {
 
 }  // namespace
 
-Status TakeOver(World world, const std::string& volume_path) {
-  return TakingOver(world, volume_path).Run();
+Status TakeOver(World world, const std::string& volume_path,
+                const Secret* secret) {
+  return TakingOver(world, volume_path, secret).Run();
 }
 
 }  // namespace trefoil

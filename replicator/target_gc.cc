@@ -76,8 +76,9 @@ Result<bool> TargetGc::FindNeeded(CommitSeq watermark, Needed* needed) {
     const auto next = source_.NextCommit(at);
     if (next.status().Is(StatusCode::kTrimmed)) return false;
     if (!next.ok()) return next.status();
-    const auto info = ReadCommitInfo(
-        source_.objects(), CommitKey(next->generation, next->seq, next->name));
+    const auto info =
+        ReadCommitInfo(source_.objects(), source_.keyring(),
+                       CommitKey(next->generation, next->seq, next->name));
     if (info.status().Is(StatusCode::kNotFound)) return false;
     if (!info.ok()) return info.status();
     for (const PackRef& pack : info->packs_retired) {

@@ -117,8 +117,8 @@ Status PrepareTargets(const VolumeId& volume_id, bool force,
 
 Result<VolumeId> ReadVolumeId(const std::string& volume) {
   LocalTree objects(Env::Posix(), JoinPath(volume, "objects"));
-  TREFOIL_ASSIGN(const VolumeIdentity identity, ReadIdentity(objects));
-  return identity.volume_id;
+  TREFOIL_ASSIGN(const VolumeObject object, ReadVolumeObject(objects));
+  return object.volume_id;
 }
 
 Status Make(const InitArguments& arguments,

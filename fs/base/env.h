@@ -60,6 +60,7 @@ struct FileInfo {
   bool is_directory = false;
   uint64_t device = 0;  // st_dev
   int64_t mtime_nanos = 0;
+  uint32_t mode = 0600;  // permission bits
 };
 
 struct DirEntry {

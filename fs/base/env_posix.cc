@@ -228,6 +228,7 @@ class PosixEnv final : public Env {
     info.size_bytes = static_cast<uint64_t>(st.st_size);
     info.is_directory = S_ISDIR(st.st_mode);
     info.device = st.st_dev;
+    info.mode = st.st_mode & 07777;
     info.mtime_nanos =
         int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec;
     return info;

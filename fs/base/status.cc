@@ -58,6 +58,7 @@ int ErrnoOfCode(StatusCode code) {
     case StatusCode::kPreconditionFailed:
     case StatusCode::kNewerFormat:
     case StatusCode::kTrimmed:
+    case StatusCode::kNoKey:
       return EIO;
   }
   return EIO;
@@ -107,6 +108,8 @@ std::string_view StatusCodeName(StatusCode code) {
       return "fenced";
     case StatusCode::kTrimmed:
       return "trimmed";
+    case StatusCode::kNoKey:
+      return "no key";
   }
   return "unknown";
 }

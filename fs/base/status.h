@@ -32,6 +32,7 @@ enum class StatusCode : uint8_t {
   kNewerFormat,         // written by a newer Trefoil
   kFenced,              // another owner holds the target (O9)
   kTrimmed,             // it was there once and has been let go
+  kNoKey,               // it is encrypted, and the key is not at hand
 };
 
 // "corruption", "not found" ...: the words used in messages.

@@ -27,6 +27,7 @@ constexpr std::array kErrorCodes = {
     StatusCode::kNewerFormat,
     StatusCode::kFenced,
     StatusCode::kTrimmed,
+    StatusCode::kNoKey,
 };
 
 std::string Dump(const Json& json) {

@@ -62,8 +62,9 @@ class CommitWriter {
  public:
   // `header.kind` is kCommit or kCheckpoint.
   static Result<std::unique_ptr<CommitWriter>> Create(
-      Env& env, Random& random, const std::string& temporary_path,
-      const ObjectHeader& header, const CommitInfo& info);
+      Env& env, Random& random, const Keyring& keyring,
+      const std::string& temporary_path, const ObjectHeader& header,
+      const CommitInfo& info);
   ~CommitWriter();
   Result<FrameLocation> AppendBlock(std::string_view raw);
   // kInvalidArgument when the entry does not fit one frame (kMaxFrameBytes).
@@ -86,12 +87,14 @@ class CommitWriter {
 // The first frame's CommitInfo, by ranged reads; checked against the key.
 // What it says is proven only by the object's hash: use ReadCommit or
 // VerifyObjectHash before acting on it where the store may lie.
-Result<CommitInfo> ReadCommitInfo(ObjectStore& store, std::string_view key);
+Result<CommitInfo> ReadCommitInfo(ObjectStore& store, const Keyring& keyring,
+                                  std::string_view key);
 
 // Reads and verifies the whole object. `on_info` first, `on_delta` for each
 // entry in order; block frames are verified and passed over. As ReadObject:
 // nothing seen may be used unless OK is returned.
-Status ReadCommit(ObjectStore& store, std::string_view key,
+Status ReadCommit(ObjectStore& store, const Keyring& keyring,
+                  std::string_view key,
                   const std::function<Status(const ObjectHeader&,
                                              const CommitInfo&)>& on_info,
                   const std::function<Status(const DeltaEntry&)>& on_delta);

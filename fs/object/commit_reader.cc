@@ -6,6 +6,7 @@
 #include "fs/object/commit.h"
 #include "fs/object/commit_tags.h"
 #include "fs/object/frame.h"
+#include "fs/object/seal.h"
 
 namespace trefoil {
 namespace {
@@ -69,25 +70,29 @@ Status RequireCommitKey(const ParsedKey& parsed) {
 
 // Where the first frame lies, made whole by a second read when needed.
 Result<std::string> ReadFirstFrame(ObjectStore& store, std::string_view key,
+                                   const Sealer& sealer,
                                    std::string_view first_read) {
   const std::string_view so_far = first_read.substr(kHeaderBytes);
   if (so_far.size() < kFrameHeaderBytes) return Damaged("truncated");
-  TREFOIL_ASSIGN(const uint32_t size, StoredFrameBytes(so_far));
+  TREFOIL_ASSIGN(const uint32_t size,
+                 StoredFrameBytes(sealer, kHeaderBytes, so_far));
   if (so_far.size() >= size) return std::string(so_far.substr(0, size));
   return store.Get(key, {kHeaderBytes, size}, size);
 }
 
-Result<CommitInfo> ReadInfo(ObjectStore& store, std::string_view key) {
+Result<CommitInfo> ReadInfo(ObjectStore& store, const Keyring& keyring,
+                            std::string_view key) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
   TREFOIL_TRY(RequireCommitKey(parsed));
   TREFOIL_ASSIGN(const std::string first_read,
                  store.Get(key, {0, kFirstReadBytes}, kFirstReadBytes));
   TREFOIL_ASSIGN(const ObjectHeader header, DecodeObjectHeader(first_read));
   TREFOIL_TRY(CheckHeaderAgainstKey(header, parsed));
+  TREFOIL_ASSIGN(const Sealer sealer, Sealer::For(header, keyring));
   TREFOIL_ASSIGN(const std::string bytes,
-                 ReadFirstFrame(store, key, first_read));
+                 ReadFirstFrame(store, key, sealer, first_read));
   TREFOIL_ASSIGN(const OpenedFrame frame,
-                 OpenFrame(header, kHeaderBytes, bytes));
+                 OpenFrame(sealer, kHeaderBytes, bytes));
   if (frame.location.frame_no != 0) return Damaged("the first frame is not 0");
   TREFOIL_ASSIGN(CommitInfo info, DecodeInfo(frame));
   TREFOIL_TRY(CheckInfo(header, info));
@@ -202,13 +207,15 @@ uint64_t MaxBytes(ObjectKind kind) {
 
 }  // namespace
 
-Result<CommitInfo> ReadCommitInfo(ObjectStore& store, std::string_view key) {
-  Result<CommitInfo> info = ReadInfo(store, key);
+Result<CommitInfo> ReadCommitInfo(ObjectStore& store, const Keyring& keyring,
+                                  std::string_view key) {
+  Result<CommitInfo> info = ReadInfo(store, keyring, key);
   if (!info.ok()) return info.status().WithContext(key);
   return info;
 }
 
-Status ReadCommit(ObjectStore& store, std::string_view key,
+Status ReadCommit(ObjectStore& store, const Keyring& keyring,
+                  std::string_view key,
                   const std::function<Status(const ObjectHeader&,
                                              const CommitInfo&)>& on_info,
                   const std::function<Status(const DeltaEntry&)>& on_delta) {
@@ -217,7 +224,7 @@ Status ReadCommit(ObjectStore& store, std::string_view key,
   TREFOIL_TRY(RequireCommitKey(*parsed).WithContext(key));
   CommitParser parser(key, on_info, on_delta);
   TREFOIL_TRY(
-      ReadObject(store, key, MaxBytes(parsed->kind),
+      ReadObject(store, keyring, key, MaxBytes(parsed->kind),
                  [&](const ObjectHeader& header, const OpenedFrame& frame) {
                    return parser.Frame(header, frame);
                  }));

@@ -45,14 +45,16 @@ CommitWriter::CommitWriter(std::unique_ptr<ObjectWriter> writer,
 CommitWriter::~CommitWriter() = default;
 
 Result<std::unique_ptr<CommitWriter>> CommitWriter::Create(
-    Env& env, Random& random, const std::string& temporary_path,
-    const ObjectHeader& header, const CommitInfo& info) {
+    Env& env, Random& random, const Keyring& keyring,
+    const std::string& temporary_path, const ObjectHeader& header,
+    const CommitInfo& info) {
   TREFOIL_CHECK(header.kind == ObjectKind::kCommit ||
                 header.kind == ObjectKind::kCheckpoint);
   TREFOIL_CHECK(header.number == info.seq.value);
   TREFOIL_CHECK(header.generation == info.generation);
-  TREFOIL_ASSIGN(std::unique_ptr<ObjectWriter> writer,
-                 ObjectWriter::Create(env, random, temporary_path, header));
+  TREFOIL_ASSIGN(
+      std::unique_ptr<ObjectWriter> writer,
+      ObjectWriter::Create(env, random, keyring, temporary_path, header));
   TREFOIL_TRY(writer->Append(FrameType::kMeta, EncodeInfo(info)).status());
   return std::unique_ptr<CommitWriter>(
       new CommitWriter(std::move(writer), header.kind));

@@ -36,8 +36,10 @@ void EncodeFields(const FrameFields& fields, std::string* frame) {
   frame->replace(0, kFrameFieldBytes, out);
 }
 
-FrameFields DecodeFields(std::string_view frame) {
-  ByteReader reader(frame.substr(0, kFrameFieldBytes));
+FrameFields DecodeFields(const Sealer& sealer, uint64_t offset,
+                         std::string_view frame) {
+  const FrameFieldBytes plain = sealer.Fields(offset, frame);
+  ByteReader reader({plain.data(), plain.size()});
   FrameFields fields;
   fields.stored_length = reader.U32();
   fields.raw_length = reader.U32();
@@ -56,7 +58,7 @@ Status CheckFields(const FrameFields& fields) {
     return Damaged("length is beyond the bound");
   }
   if (fields.type < static_cast<uint8_t>(FrameType::kBlock) ||
-      fields.type > static_cast<uint8_t>(FrameType::kTrailer)) {
+      fields.type > static_cast<uint8_t>(FrameType::kPadding)) {
     return Damaged("unknown type");
   }
   if (fields.reserved != 0) return Damaged("reserved bytes are set");
@@ -82,7 +84,10 @@ std::string BuildFrame(std::string_view raw, FrameFields fields) {
   std::string frame(kFrameHeaderBytes + raw.size(), '\0');
   const std::span<char> payload(frame.data() + kFrameHeaderBytes,
                                 CompressedBytesAtMost(raw.size()));
-  const size_t compressed = ZstdCompress(raw, payload);
+  const size_t compressed =
+      fields.type == static_cast<uint8_t>(FrameType::kPadding)
+          ? 0
+          : ZstdCompress(raw, payload);
   fields.raw_length = static_cast<uint32_t>(raw.size());
   if (compressed != 0) {
     fields.codec = static_cast<uint8_t>(Codec::kZstd);
@@ -97,19 +102,6 @@ std::string BuildFrame(std::string_view raw, FrameFields fields) {
   return frame;
 }
 
-Status Decode(const FrameFields& fields, std::string_view payload,
-              std::string* raw) {
-  if (static_cast<Codec>(fields.codec) == Codec::kStored) {
-    raw->assign(payload);
-    return OkStatus();
-  }
-  raw->resize(fields.raw_length);
-  if (!ZstdDecompress(payload, std::span<char>(raw->data(), raw->size()))) {
-    return Damaged("does not decompress to what it declares");
-  }
-  return OkStatus();
-}
-
 }  // namespace
 
 Status AtFrame(const Status& status, uint32_t frame_no, uint64_t offset) {
@@ -117,14 +109,14 @@ Status AtFrame(const Status& status, uint32_t frame_no, uint64_t offset) {
                             std::to_string(offset));
 }
 
-Result<uint32_t> StoredFrameBytes(std::string_view frame_header) {
-  TREFOIL_CHECK(frame_header.size() >= kFrameHeaderBytes);
-  const FrameFields fields = DecodeFields(frame_header);
+Result<uint32_t> StoredFrameBytes(const Sealer& sealer, uint64_t offset,
+                                  std::string_view frame_header) {
+  const FrameFields fields = DecodeFields(sealer, offset, frame_header);
   TREFOIL_TRY(CheckFields(fields));
   return static_cast<uint32_t>(kFrameHeaderBytes) + fields.stored_length;
 }
 
-Result<std::string> SealFrame(const ObjectHeader& header, uint64_t offset,
+Result<std::string> SealFrame(const Sealer& sealer, uint64_t offset,
                               uint32_t frame_no, FrameType type,
                               std::string_view raw) {
   if (raw.size() > kMaxFrameBytes) {
@@ -136,25 +128,35 @@ Result<std::string> SealFrame(const ObjectHeader& header, uint64_t offset,
   fields.type = static_cast<uint8_t>(type);
   fields.frame_no = frame_no;
   std::string frame = BuildFrame(raw, fields);
-  SealPayload(header, offset, frame);
+  sealer.Seal(offset, frame);
   return frame;
 }
 
-Result<OpenedFrame> OpenFrame(const ObjectHeader& header, uint64_t offset,
+Result<OpenedFrame> OpenFrame(const Sealer& sealer, uint64_t offset,
                               std::string_view frame) {
   if (frame.size() < kFrameHeaderBytes) return Damaged("truncated");
-  const FrameFields fields = DecodeFields(frame);
+  const FrameFields fields = DecodeFields(sealer, offset, frame);
   TREFOIL_TRY(CheckFields(fields));
   const size_t size = kFrameHeaderBytes + fields.stored_length;
   if (frame.size() < size) return Damaged("truncated");
-  std::string scratch;
-  TREFOIL_ASSIGN(const std::string_view payload,
-                 OpenPayload(header, offset, frame.substr(0, size), &scratch));
   OpenedFrame opened;
   opened.type = static_cast<FrameType>(fields.type);
   opened.location = {offset, static_cast<uint32_t>(size), fields.raw_length,
                      fields.frame_no};
-  TREFOIL_TRY(Decode(fields, payload, &opened.raw));
+  opened.raw.resize(fields.raw_length);
+  std::string scratch;
+  const bool stored = static_cast<Codec>(fields.codec) == Codec::kStored;
+  if (!stored) scratch.resize(fields.stored_length);
+  TREFOIL_ASSIGN(const std::string_view payload,
+                 sealer.Open(offset, frame.substr(0, size),
+                             stored ? opened.raw : scratch));
+  if (!stored) {
+    if (!ZstdDecompress(payload, opened.raw)) {
+      return Damaged("does not decompress to what it declares");
+    }
+  } else if (payload.data() != opened.raw.data()) {
+    opened.raw.assign(payload);
+  }
   return opened;
 }
 

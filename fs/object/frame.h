@@ -15,9 +15,11 @@ namespace trefoil {
 inline constexpr uint32_t kMaxStoredFrameBytes =
     static_cast<uint32_t>(kFrameHeaderBytes) + kMaxFrameBytes;
 
-// Bytes of the frame that begins with `frame_header` (kFrameHeaderBytes), as
-// it says itself: bounded, but not yet proven by the tag.
-Result<uint32_t> StoredFrameBytes(std::string_view frame_header);
+// Bytes of the frame at `offset` that begins with `frame_header` (at least
+// kFrameHeaderBytes), as it says itself: bounded, but not yet proven by the
+// tag.
+Result<uint32_t> StoredFrameBytes(const Sealer& sealer, uint64_t offset,
+                                  std::string_view frame_header);
 
 // `status` with the frame's place in front of its message.
 Status AtFrame(const Status& status, uint32_t frame_no, uint64_t offset);

@@ -121,7 +121,8 @@ struct LocalTree::Impl {
   Result<std::string> ReadRange(const std::string& path, ByteRange range,
                                 uint64_t max_bytes);
   Result<OpenedFrame> ReadFrame(std::string_view key,
-                                const FrameLocation& location);
+                                const FrameLocation& location,
+                                const Keyring& keyring);
 
   Env& env;
   const std::string root;
@@ -231,19 +232,20 @@ Result<std::string> LocalTree::Impl::ReadRange(const std::string& path,
 }
 
 Result<OpenedFrame> LocalTree::Impl::ReadFrame(std::string_view key,
-                                               const FrameLocation& location) {
+                                               const FrameLocation& location,
+                                               const Keyring& keyring) {
   if (location.stored_bytes < kFrameHeaderBytes ||
       location.stored_bytes > kMaxStoredFrameBytes) {
     return Status(StatusCode::kCorruption, "no frame has this length");
   }
   TREFOIL_ASSIGN(const std::shared_ptr<OpenObject> object,
-                 open_objects.Get(key));
+                 open_objects.Get(key, keyring));
   const auto bytes =
       std::make_unique_for_overwrite<char[]>(location.stored_bytes);
   TREFOIL_ASSIGN(const size_t got,
                  object->file->ReadAt(location.offset,
                                       {bytes.get(), location.stored_bytes}));
-  TREFOIL_ASSIGN(OpenedFrame frame, OpenFrame(object->header, location.offset,
+  TREFOIL_ASSIGN(OpenedFrame frame, OpenFrame(object->sealer, location.offset,
                                               {bytes.get(), got}));
   if (frame.location != location) {
     return Status(StatusCode::kCorruption, "not the frame that was looked for");
@@ -352,8 +354,9 @@ Status LocalTree::RemoveTemporaries() {
 }
 
 Result<OpenedFrame> LocalTree::ReadFrame(std::string_view key,
-                                         const FrameLocation& location) {
-  Result<OpenedFrame> frame = impl_->ReadFrame(key, location);
+                                         const FrameLocation& location,
+                                         const Keyring& keyring) {
+  Result<OpenedFrame> frame = impl_->ReadFrame(key, location, keyring);
   if (frame.ok()) return frame;
   // Somebody may repair the file by another way than this tree.
   impl_->open_objects.Forget(key);

@@ -47,7 +47,8 @@ class LocalTree : public ObjectStore {
   // path of every read of a block. kCorruption when the frame is not the one
   // that `location` describes.
   Result<OpenedFrame> ReadFrame(std::string_view key,
-                                const FrameLocation& location);
+                                const FrameLocation& location,
+                                const Keyring& keyring);
   // The object as a source for another store's Put.
   Result<std::unique_ptr<ObjectSource>> OpenSource(std::string_view key,
                                                    const Hash256& name);

@@ -33,7 +33,7 @@ bool IsKnownKind(uint8_t kind) {
 }
 
 bool IsKnownCipher(uint8_t cipher) {
-  return cipher == static_cast<uint8_t>(Cipher::kNone);
+  return cipher <= static_cast<uint8_t>(Cipher::kAes256Gcm);
 }
 
 Status Damaged(std::string_view what) {
@@ -44,8 +44,10 @@ Status Damaged(std::string_view what) {
 Status CheckEnvelope(std::string_view bytes) {
   if (bytes.size() < kHeaderBytes) return Damaged("truncated");
   if (!bytes.starts_with(kMagic)) return Damaged("not a Trefoil object");
-  ByteReader check(bytes.substr(kCheckedBytes, kCheckBytes));
-  if (check.U64() != Xxh3(bytes.substr(0, kCheckedBytes))) {
+  if (bytes.substr(kCheckedBytes, kCheckBytes) !=
+      Sha256::Of(bytes.substr(0, kCheckedBytes))
+          .view()
+          .substr(0, kCheckBytes)) {
     return Damaged("fails its checksum");
   }
   const uint16_t version = ByteReader(bytes.substr(kMagic.size())).U16();
@@ -75,7 +77,7 @@ std::string EncodeObjectHeader(const ObjectHeader& header) {
   writer.U64(header.number);
   writer.Raw(header.previous.view());
   writer.U64(0);  // reserved
-  writer.U64(Xxh3(out));
+  writer.Raw(Sha256::Of(out).view().substr(0, kCheckBytes));
   TREFOIL_CHECK(out.size() == kHeaderBytes);
   return out;
 }

@@ -14,20 +14,22 @@
 //              object_size_before_trailer:u64    (frames before the trailer;
 //              nothing follows it)
 //
-// `check` is XXH3-64 of the header bytes before it; magic, version and check
-// keep their places in every version, so that a newer format is told apart
-// from damage. `number` is the number in the object's key (a commit's or
-// checkpoint's sequence number, a volume object's number; 0 for packs);
-// `previous` is the name hash of the commit before (zero for the first commit
-// and for other kinds). Frames are numbered from 0, the trailer too.
+// `check` is the first 8 bytes of the SHA-256 of the header bytes before it;
+// magic, version and check keep their places in every version, so that a newer
+// format is told apart from damage. `number` is the number in the object's key
+// (a commit's or checkpoint's sequence number, a volume object's number; 0 for
+// packs); `previous` is the name hash of the commit before (zero for the first
+// commit and for other kinds). Frames are numbered from 0, the trailer too.
 //
 // Codec kZstd: the payload is one zstd frame of `raw_length` bytes, and shorter
-// than they are. The tag covers the object's salt, the frame's offset and
-// header fields, and the payload (O10); for cipher kNone it is
-//   XXH3-128(payload, seed = XXH3-64(salt offset:u64 first 16 bytes of the
-//            frame's header, seed = 0)), its low half first.
+// than they are. What the cipher does to fields and payload is in seal.h.
 // The name of the object contains the SHA-256 of all its bytes (O4); the
 // random salt makes every name new.
+//
+// An encrypted object ends with a padding frame before its trailer, which
+// makes its size a multiple of a granule: the largest power of two that is at
+// most a sixteenth of the size without it, but 512 bytes at least and 64 KiB
+// at most.
 //
 // Nothing read here is trusted: lengths are bounded before memory is taken.
 #pragma once
@@ -51,9 +53,14 @@ inline constexpr size_t kFrameHeaderBytes = 32;
 // Bound on a pack or commit; checkpoints may be larger.
 inline constexpr uint64_t kMaxObjectBytes = 256ULL << 20;
 
-enum class Cipher : uint8_t { kNone = 0 };
+enum class Cipher : uint8_t { kNone = 0, kAes256Gcm = 1 };
 enum class Codec : uint8_t { kStored = 0, kZstd = 1 };
-enum class FrameType : uint8_t { kBlock = 1, kMeta = 2, kTrailer = 3 };
+enum class FrameType : uint8_t {
+  kBlock = 1,
+  kMeta = 2,
+  kTrailer = 3,
+  kPadding = 4,  // zeros before the trailer, so that sizes tell less
+};
 
 using VolumeId = std::array<char, 16>;
 
@@ -74,8 +81,10 @@ std::string EncodeObjectHeader(const ObjectHeader& header);
 // kCorruption, or kNewerFormat for a version above ours.
 Result<ObjectHeader> DecodeObjectHeader(std::string_view bytes);
 
+class Sealer;  // seal.h
+
 // Compresses (kept only when smaller) and seals `raw`; the whole frame.
-Result<std::string> SealFrame(const ObjectHeader& header, uint64_t offset,
+Result<std::string> SealFrame(const Sealer& sealer, uint64_t offset,
                               uint32_t frame_no, FrameType type,
                               std::string_view raw);
 // What a frame at `offset` held. `frame` begins with the frame's header and
@@ -85,7 +94,7 @@ struct OpenedFrame {
   FrameLocation location;
   std::string raw;
 };
-Result<OpenedFrame> OpenFrame(const ObjectHeader& header, uint64_t offset,
+Result<OpenedFrame> OpenFrame(const Sealer& sealer, uint64_t offset,
                               std::string_view frame);
 
 // Object keys; see IsValidObjectKey.

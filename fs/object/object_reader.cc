@@ -6,6 +6,7 @@
 #include "fs/base/bytes.h"
 #include "fs/base/check.h"
 #include "fs/object/frame.h"
+#include "fs/object/seal.h"
 
 namespace trefoil {
 namespace {
@@ -106,15 +107,15 @@ Result<ObjectHeader> TakeHeader(ObjectStream* stream, const ParsedKey& parsed) {
   return header;
 }
 
-Result<OpenedFrame> OpenNextFrame(ObjectStream* stream,
-                                  const ObjectHeader& header,
+Result<OpenedFrame> OpenNextFrame(ObjectStream* stream, const Sealer& sealer,
                                   uint32_t frame_no) {
   TREFOIL_TRY(stream->Fill(kFrameHeaderBytes));
   if (stream->Peek().size() < kFrameHeaderBytes) return Damaged(kTruncated);
-  TREFOIL_ASSIGN(const uint32_t size, StoredFrameBytes(stream->Peek()));
+  TREFOIL_ASSIGN(const uint32_t size,
+                 StoredFrameBytes(sealer, stream->offset(), stream->Peek()));
   TREFOIL_TRY(stream->Fill(size));
   TREFOIL_ASSIGN(OpenedFrame frame,
-                 OpenFrame(header, stream->offset(), stream->Peek()));
+                 OpenFrame(sealer, stream->offset(), stream->Peek()));
   if (frame.location.frame_no != frame_no) {
     return Damaged("has number " + std::to_string(frame.location.frame_no));
   }
@@ -122,10 +123,10 @@ Result<OpenedFrame> OpenNextFrame(ObjectStream* stream,
   return frame;
 }
 
-Result<OpenedFrame> TakeFrame(ObjectStream* stream, const ObjectHeader& header,
+Result<OpenedFrame> TakeFrame(ObjectStream* stream, const Sealer& sealer,
                               uint32_t frame_no) {
   const uint64_t offset = stream->offset();
-  Result<OpenedFrame> frame = OpenNextFrame(stream, header, frame_no);
+  Result<OpenedFrame> frame = OpenNextFrame(stream, sealer, frame_no);
   if (!frame.ok()) return AtFrame(frame.status(), frame_no, offset);
   return frame;
 }
@@ -144,14 +145,15 @@ Status CheckTrailer(const OpenedFrame& trailer) {
 // Every frame up to and with the trailer. `*visitor_stopped` tells the
 // visitor's errors, which are not about this object's bytes, from ours.
 Status WalkFrames(
-    ObjectStream* stream, const ObjectHeader& header,
+    ObjectStream* stream, const Sealer& sealer,
     const std::function<Status(const ObjectHeader&, const OpenedFrame&)>& visit,
     bool* visitor_stopped) {
   for (uint32_t frame_no = 0;; ++frame_no) {
     TREFOIL_ASSIGN(const OpenedFrame frame,
-                   TakeFrame(stream, header, frame_no));
+                   TakeFrame(stream, sealer, frame_no));
     if (frame.type == FrameType::kTrailer) return CheckTrailer(frame);
-    Status visited = visit(header, frame);
+    if (frame.type == FrameType::kPadding) continue;
+    Status visited = visit(sealer.header(), frame);
     if (!visited.ok()) {
       *visitor_stopped = true;
       return visited;
@@ -160,14 +162,16 @@ Status WalkFrames(
 }
 
 Status ReadWhole(
-    ObjectStore& store, std::string_view key, uint64_t max_bytes,
+    ObjectStore& store, const Keyring& keyring, std::string_view key,
+    uint64_t max_bytes,
     const std::function<Status(const ObjectHeader&, const OpenedFrame&)>& visit,
     bool* visitor_stopped) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
   ObjectStream stream(store, key);
   TREFOIL_TRY(stream.Begin(max_bytes));
   TREFOIL_ASSIGN(const ObjectHeader header, TakeHeader(&stream, parsed));
-  TREFOIL_TRY(WalkFrames(&stream, header, visit, visitor_stopped));
+  TREFOIL_ASSIGN(const Sealer sealer, Sealer::For(header, keyring));
+  TREFOIL_TRY(WalkFrames(&stream, sealer, visit, visitor_stopped));
   if (!stream.AtEnd()) return Damaged("bytes follow the trailer");
   if (stream.Finish() != parsed.name) {
     return Damaged("the bytes do not hash to the object's name");
@@ -220,12 +224,13 @@ Result<ObjectHeader> ReadObjectHeader(ObjectStore& store,
   return header;
 }
 
-Status ReadObject(ObjectStore& store, std::string_view key, uint64_t max_bytes,
+Status ReadObject(ObjectStore& store, const Keyring& keyring,
+                  std::string_view key, uint64_t max_bytes,
                   const std::function<Status(const ObjectHeader&,
                                              const OpenedFrame&)>& visit) {
   bool visitor_stopped = false;
   const Status status =
-      ReadWhole(store, key, max_bytes, visit, &visitor_stopped);
+      ReadWhole(store, keyring, key, max_bytes, visit, &visitor_stopped);
   return visitor_stopped ? status : status.WithContext(key);
 }
 

@@ -6,21 +6,24 @@
 #include <string>
 #include <string_view>
 
+#include "fs/object/keyring.h"
 #include "fs/object/object_format.h"
 #include "fs/object/object_store.h"
 
 namespace trefoil {
 
 // The header of the object `key`, checked against what the key says.
+// No key is needed.
 Result<ObjectHeader> ReadObjectHeader(ObjectStore& store, std::string_view key);
 
 // Walks every frame of the object in order, reading a bounded piece at a time,
 // and checks the trailer and, at the end, that the SHA-256 of all bytes is the
 // one in the key: only when this returns OK may what `visit` saw be used.
-// `visit` gets each frame but the trailer, already checked against its tag,
-// and returns an error to stop. kCorruption names the object, also when it is
-// larger than `max_bytes`.
-Status ReadObject(ObjectStore& store, std::string_view key, uint64_t max_bytes,
+// `visit` gets each frame but padding and trailer, already checked against its
+// tag, and returns an error to stop. kCorruption names the object, also when it
+// is larger than `max_bytes`; kNoKey when the keyring can't open it.
+Status ReadObject(ObjectStore& store, const Keyring& keyring,
+                  std::string_view key, uint64_t max_bytes,
                   const std::function<Status(const ObjectHeader&,
                                              const OpenedFrame&)>& visit);
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/object/object_writer.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "fs/base/bytes.h"
 #include "fs/base/check.h"
 #include "fs/base/log.h"
+#include "fs/object/seal.h"
 
 namespace trefoil {
 namespace {
@@ -18,15 +21,29 @@ constexpr size_t kDirectBytes = 64U << 10;
 // The disk begins to work on what was written each time this has gathered.
 constexpr uint64_t kWritebackBytes = 1U << 20;
 
+constexpr uint64_t kTrailerFrameBytes = kFrameHeaderBytes + 4 + 8;
+constexpr uint64_t kMinGranule = 512;
+constexpr uint64_t kMaxGranule = 64U << 10;
+constexpr uint64_t kMaxPaddingBytes = kMaxGranule + kFrameHeaderBytes;
+
+// The padding frame's bytes, its header included, for an object that would
+// have `size` bytes without it.
+uint64_t PaddingBytes(uint64_t size) {
+  const uint64_t granule =
+      std::clamp(std::bit_floor(size / 16), kMinGranule, kMaxGranule);
+  const uint64_t least = size + kFrameHeaderBytes;
+  return (least + granule - 1) / granule * granule - size;
+}
+
 bool IsBounded(ObjectKind kind) { return kind != ObjectKind::kCheckpoint; }
 
 class FileObjectWriter final : public ObjectWriter {
  public:
-  FileObjectWriter(Env& env, std::string path, const ObjectHeader& header,
+  FileObjectWriter(Env& env, std::string path, Sealer sealer,
                    std::unique_ptr<File> file)
       : env_(env),
         path_(std::move(path)),
-        header_(header),
+        sealer_(std::move(sealer)),
         file_(std::move(file)) {}
   ~FileObjectWriter() override;
 
@@ -42,12 +59,13 @@ class FileObjectWriter final : public ObjectWriter {
   Status Write(std::string_view bytes);
   // Writes what is buffered and `more` behind it.
   Status Flush(std::string_view more);
+  Status Pad();
   Status FinishFile();
   Result<FrameLocation> AppendFrame(FrameType type, std::string_view raw);
 
   Env& env_;
   const std::string path_;
-  const ObjectHeader header_;
+  const Sealer sealer_;
 
   std::unique_ptr<File> file_;
   Sha256 sha256_;
@@ -77,7 +95,7 @@ Status FileObjectWriter::Keep(Status status) {
 
 Status FileObjectWriter::Begin() {
   TREFOIL_TRY(file_->Truncate(0));
-  return Write(EncodeObjectHeader(header_));
+  return Write(EncodeObjectHeader(sealer_.header()));
 }
 
 Status FileObjectWriter::Write(std::string_view bytes) {
@@ -102,12 +120,13 @@ Status FileObjectWriter::Flush(std::string_view more) {
 
 Result<FrameLocation> FileObjectWriter::Append(FrameType type,
                                                std::string_view raw) {
-  TREFOIL_CHECK(!finished_ && type != FrameType::kTrailer);
+  TREFOIL_CHECK(!finished_ &&
+                (type == FrameType::kBlock || type == FrameType::kMeta));
   if (!error_.ok()) return error_;
   if (raw.size() > kMaxFrameBytes ||
-      (IsBounded(header_.kind) &&
-       size_bytes_ + kFrameHeaderBytes + raw.size() +
-               (kFrameHeaderBytes + kFrameHeaderBytes) >
+      (IsBounded(sealer_.header().kind) &&
+       size_bytes_ + kFrameHeaderBytes + raw.size() + kTrailerFrameBytes +
+               kMaxPaddingBytes >
            kMaxObjectBytes)) {
     return Status(StatusCode::kInvalidArgument,
                   path_ + ": a frame or object would grow beyond its bound");
@@ -118,7 +137,7 @@ Result<FrameLocation> FileObjectWriter::Append(FrameType type,
 Result<FrameLocation> FileObjectWriter::AppendFrame(FrameType type,
                                                     std::string_view raw) {
   TREFOIL_ASSIGN(const std::string frame,
-                 SealFrame(header_, size_bytes_, frame_count_, type, raw));
+                 SealFrame(sealer_, size_bytes_, frame_count_, type, raw));
   const FrameLocation location{size_bytes_, static_cast<uint32_t>(frame.size()),
                                static_cast<uint32_t>(raw.size()), frame_count_};
   TREFOIL_TRY(Keep(Write(frame)));
@@ -126,7 +145,15 @@ Result<FrameLocation> FileObjectWriter::AppendFrame(FrameType type,
   return location;
 }
 
+Status FileObjectWriter::Pad() {
+  if (sealer_.header().cipher == Cipher::kNone) return OkStatus();
+  const uint64_t size = PaddingBytes(size_bytes_ + kTrailerFrameBytes);
+  const std::string zeros(size - kFrameHeaderBytes, '\0');
+  return AppendFrame(FrameType::kPadding, zeros).status();
+}
+
 Status FileObjectWriter::FinishFile() {
+  TREFOIL_TRY(Pad());
   std::string trailer;
   ByteWriter writer(&trailer);
   writer.U32(frame_count_);
@@ -150,13 +177,16 @@ Result<FinishedObject> FileObjectWriter::Finish() {
 }  // namespace
 
 Result<std::unique_ptr<ObjectWriter>> ObjectWriter::Create(
-    Env& env, Random& random, const std::string& temporary_path,
-    ObjectHeader header) {
+    Env& env, Random& random, const Keyring& keyring,
+    const std::string& temporary_path, ObjectHeader header) {
   random.Fill(header.salt);
+  header.cipher = CipherOf(header.kind, keyring);
+  header.key_id = header.cipher == Cipher::kNone ? 0 : keyring.current();
+  TREFOIL_ASSIGN(Sealer sealer, Sealer::For(header, keyring));
   TREFOIL_ASSIGN(std::unique_ptr<File> file,
                  env.Open(temporary_path, OpenMode::kCreate));
-  auto writer = std::make_unique<FileObjectWriter>(env, temporary_path, header,
-                                                   std::move(file));
+  auto writer = std::make_unique<FileObjectWriter>(
+      env, temporary_path, std::move(sealer), std::move(file));
   TREFOIL_TRY(writer->Begin());
   return std::unique_ptr<ObjectWriter>(std::move(writer));
 }

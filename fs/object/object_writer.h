@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "fs/base/env.h"
+#include "fs/object/keyring.h"
 #include "fs/object/object_format.h"
 
 namespace trefoil {
@@ -22,10 +23,10 @@ struct FinishedObject {
 class ObjectWriter {
  public:
   // Creates `temporary_path` (replacing a leftover). The header's salt is
-  // drawn from `random`.
+  // drawn from `random`, cipher and key id are the keyring's.
   static Result<std::unique_ptr<ObjectWriter>> Create(
-      Env& env, Random& random, const std::string& temporary_path,
-      ObjectHeader header);
+      Env& env, Random& random, const Keyring& keyring,
+      const std::string& temporary_path, ObjectHeader header);
   // Removes the temporary file unless Finish succeeded.
   virtual ~ObjectWriter() = default;
 
@@ -35,7 +36,7 @@ class ObjectWriter {
                                        std::string_view raw) = 0;
   [[nodiscard]] virtual uint64_t size_bytes() const = 0;
   [[nodiscard]] virtual uint32_t frame_count() const = 0;
-  // Writes the trailer and makes the file durable (O3).
+  // Writes padding and the trailer, and makes the file durable (O3).
   virtual Result<FinishedObject> Finish() = 0;
 };
 

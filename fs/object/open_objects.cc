@@ -3,14 +3,15 @@
 
 namespace trefoil {
 
-Result<std::shared_ptr<OpenObject>> OpenObjects::Get(std::string_view key) {
+Result<std::shared_ptr<OpenObject>> OpenObjects::Get(std::string_view key,
+                                                     const Keyring& keyring) {
   uint64_t forgotten_before = 0;
   {
     const MutexLock lock(mu_);
     if (std::shared_ptr<OpenObject> found = Find(key)) return found;
     forgotten_before = forgotten_;
   }
-  TREFOIL_ASSIGN(std::shared_ptr<OpenObject> object, Open(key));
+  TREFOIL_ASSIGN(std::shared_ptr<OpenObject> object, Open(key, keyring));
   const MutexLock lock(mu_);
   // A file opened before a Forget may be the one to be forgotten.
   if (forgotten_ == forgotten_before) Insert(key, object);
@@ -29,7 +30,8 @@ void OpenObjects::Forget(std::string_view key) {
   order_.erase(entry);
 }
 
-Result<std::shared_ptr<OpenObject>> OpenObjects::Open(std::string_view key) {
+Result<std::shared_ptr<OpenObject>> OpenObjects::Open(std::string_view key,
+                                                      const Keyring& keyring) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
   TREFOIL_ASSIGN(std::unique_ptr<File> file,
                  env_.Open(JoinPath(root_, key), OpenMode::kRead));
@@ -38,7 +40,9 @@ Result<std::shared_ptr<OpenObject>> OpenObjects::Open(std::string_view key) {
   bytes.resize(got);
   TREFOIL_ASSIGN(const ObjectHeader header, DecodeObjectHeader(bytes));
   TREFOIL_TRY(CheckHeaderAgainstKey(header, parsed));
-  return std::make_shared<OpenObject>(OpenObject{std::move(file), header});
+  TREFOIL_ASSIGN(Sealer sealer, Sealer::For(header, keyring));
+  return std::make_shared<OpenObject>(
+      OpenObject{std::move(file), std::move(sealer)});
 }
 
 std::shared_ptr<OpenObject> OpenObjects::Find(std::string_view key) {

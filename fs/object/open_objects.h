@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bounded cache of open objects of a local tree with their headers, so that
+// A bounded cache of open objects of a local tree with their keys, so that
 // reading a block costs one pread. Thread-safe.
 #pragma once
 
@@ -11,13 +11,13 @@
 
 #include "fs/base/env.h"
 #include "fs/base/mutex.h"
-#include "fs/object/object_format.h"
+#include "fs/object/seal.h"
 
 namespace trefoil {
 
 struct OpenObject {
   std::unique_ptr<File> file;
-  ObjectHeader header;
+  Sealer sealer;
 };
 
 class OpenObjects {
@@ -28,7 +28,8 @@ class OpenObjects {
 
   // The object, its header checked against `key`. Stays usable after it left
   // the cache.
-  Result<std::shared_ptr<OpenObject>> Get(std::string_view key);
+  Result<std::shared_ptr<OpenObject>> Get(std::string_view key,
+                                          const Keyring& keyring);
   // The file of `key` is not, or no longer, what it was.
   void Forget(std::string_view key);
 
@@ -39,7 +40,8 @@ class OpenObjects {
   };
   using Order = std::list<Entry>;
 
-  Result<std::shared_ptr<OpenObject>> Open(std::string_view key);
+  Result<std::shared_ptr<OpenObject>> Open(std::string_view key,
+                                           const Keyring& keyring);
   std::shared_ptr<OpenObject> Find(std::string_view key) REQUIRES(mu_);
   void Insert(std::string_view key, std::shared_ptr<OpenObject> object)
       REQUIRES(mu_);

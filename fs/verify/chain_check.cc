@@ -51,7 +51,7 @@ Status ChainCheck::Damaged(ObjectKind kind, std::string key,
 Status ChainCheck::CheckLoose(ListedObject& object) {
   const std::string key = object.Key();
   const Status read = ReadCommit(
-      store_, key,
+      store_, keyring_, key,
       [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
       [](const DeltaEntry&) { return OkStatus(); });
   progress_.Object(object.size_bytes);
@@ -72,7 +72,7 @@ Status ChainCheck::CompareCheckpoints(const ChainLink& commit) {
     TREFOIL_TRY(writer_.Flush());
     StateCompare compare(scratch_);
     const Status read = ReadCommit(
-        store_, key,
+        store_, keyring_, key,
         [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
         [&](const DeltaEntry& entry) { return compare.Next(entry); });
     if (!read.ok()) continue;
@@ -89,7 +89,7 @@ Status ChainCheck::ReadLink(const ChainLink& link) {
   packs_seen_.clear();
   retired_seen_.clear();
   TREFOIL_TRY(ReadCommit(
-      store_, link.key,
+      store_, keyring_, link.key,
       [&](const ObjectHeader& header, const CommitInfo& info) {
         return OnInfo(link, header, info);
       },

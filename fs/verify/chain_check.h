@@ -28,10 +28,11 @@ struct ChainState {
 class ChainCheck {
  public:
   // All outlive this. `volume_id` is compared when it is known.
-  ChainCheck(ObjectStore& store, Index& scratch, ObjectTable& table,
-             std::optional<VolumeId> volume_id, Findings& findings,
-             ProgressMeter& progress)
+  ChainCheck(ObjectStore& store, const Keyring& keyring, Index& scratch,
+             ObjectTable& table, std::optional<VolumeId> volume_id,
+             Findings& findings, ProgressMeter& progress)
       : store_(store),
+        keyring_(keyring),
         table_(table),
         volume_id_(volume_id),
         findings_(findings),
@@ -62,6 +63,7 @@ class ChainCheck {
   }
 
   ObjectStore& store_;
+  const Keyring& keyring_;
   ObjectTable& table_;
   const std::optional<VolumeId> volume_id_;
   Findings& findings_;

@@ -7,7 +7,7 @@ namespace trefoil {
 namespace {
 
 constexpr char kTable = 'n';
-constexpr size_t kKeyBytes = 1 + 4 * 8;
+constexpr size_t kEntryKeyBytes = 1 + 4 * 8;
 // Deeper paths are shown by their last names; also ends a walk in a circle.
 constexpr int kMaxPathNames = 256;
 
@@ -58,7 +58,7 @@ Result<std::unique_ptr<NameTable>> NameTable::Build(Index& scratch,
 
 Result<NameOfInode> NameTable::Decode(const Views& views, std::string_view key,
                                       std::string_view value) {
-  TREFOIL_CHECK(key.size() == kKeyBytes);
+  TREFOIL_CHECK(key.size() == kEntryKeyBytes);
   TREFOIL_ASSIGN(DirentRecord record, DirentRecord::Decode(value));
   NameOfInode name;
   name.target = InodeId(NumberInKey(key));

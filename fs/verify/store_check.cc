@@ -20,6 +20,7 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
   newest_ = newest;
   TREFOIL_ASSIGN(scratch_,
                  ScratchIndex::Create(world_, options_.scratch_directory));
+  TREFOIL_TRY(OpenSecrets());
   // The chain first: on a copy that is being shipped to, everything that the
   // chain needs is there before its last commit (O3), so a later listing has
   // it.
@@ -29,8 +30,8 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
   findings_.report().bytes = table_.bytes();
   progress_.SetTotal(options_.read_data ? table_.bytes()
                                         : table_.objects().size());
-  TREFOIL_TRY(ReadVolumeObject());
-  ChainCheck chain(store_, scratch(), table_, volume_id_, findings_, progress_);
+  ChainCheck chain(store_, *keyring_, scratch(), table_, volume_id_, findings_,
+                   progress_);
   TREFOIL_ASSIGN(state_, chain.Run(chain_, options_.read_data));
   for (const ChainLink& link : chain_) {
     if (link.parsed.kind == ObjectKind::kCommit) ++findings_.report().commits;
@@ -54,7 +55,7 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
 }
 
 Status StoreCheck::FindCommits() {
-  auto chain = FindChain(store_);
+  auto chain = FindChain(store_, *keyring_);
   if (!chain.ok()) {
     return findings_.ErrorOf("broken-chain", store_.Describe(), chain.status());
   }
@@ -78,14 +79,20 @@ Status StoreCheck::FindCommits() {
   return OkStatus();
 }
 
-Status StoreCheck::ReadVolumeObject() {
-  const auto identity = ReadIdentity(store_);
-  if (!identity.ok()) {
+Status StoreCheck::OpenSecrets() {
+  keyring_ = std::make_shared<const Keyring>(Keyring::Mode::kPlain);
+  const auto object = ReadVolumeObject(store_);
+  if (!object.ok()) {
     return findings_.ErrorOf("no-volume-object", store_.Describe(),
-                             identity.status());
+                             object.status());
   }
-  volume_id_ = identity->volume_id;
-  name_key_ = identity->name_key;
+  volume_id_ = object->volume_id;
+  TREFOIL_ASSIGN(
+      const VolumeSecrets secrets,
+      OpenSecretsOf(store_,
+                    options_.secret == nullptr ? Secret() : *options_.secret));
+  name_key_ = secrets.identity.name_key;
+  keyring_ = secrets.MakeKeyring();
   return OkStatus();
 }
 

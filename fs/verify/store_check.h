@@ -46,7 +46,7 @@ class StoreCheck {
 
  private:
   Status FindCommits();
-  Status ReadVolumeObject();
+  Status OpenSecrets();
   Status HashObjects();
   Status HashObject(ListedObject& object);
 
@@ -60,6 +60,7 @@ class StoreCheck {
   ObjectTable table_;
   std::optional<VolumeId> volume_id_;
   std::string name_key_;
+  std::shared_ptr<const Keyring> keyring_;
   std::vector<ChainLink> chain_;
   CommitSeq checkpoint_;
   bool has_chain_ = false;

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "fs/object/object_store.h"
+#include "fs/volume/identity.h"
 #include "fs/volume/volume.h"
 
 namespace trefoil {
@@ -30,6 +32,9 @@ struct Finding {
 
 struct VerifyOptions {
   bool read_data = false;  // hash every byte of every object
+  // Opens an encrypted copy; null: a volume's key file does, a target is
+  // checked as far as that goes without a key.
+  std::shared_ptr<const Secret> secret;
   // Bytes (or objects, without read_data) checked and to be checked.
   std::function<void(uint64_t done, uint64_t total)> progress;
   // Where temporary files go (about as much as the volume's index has); empty:

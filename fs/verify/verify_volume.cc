@@ -109,6 +109,7 @@ Status VolumeCheck::LookAtIndex() {
 Status VolumeCheck::OpenVolume() {
   volume_options_.read_only = true;
   volume_options_.background = false;
+  volume_options_.secret = options_.secret;
   volume_options_.index_cache_bytes = ScratchOptions().block_cache_bytes;
   volume_options_.index_buffer_bytes = ScratchOptions().write_buffer_bytes;
   auto opened = OpenCore(Overlaid(overlay_), path_, volume_options_, false);
@@ -127,7 +128,12 @@ Status VolumeCheck::OpenVolume() {
 
 Status VolumeCheck::CheckObjectsOnly() {
   LocalTree objects(overlay_, Path("objects"));
-  StoreCheck store(world_, objects, options_, findings_);
+  VerifyOptions options = options_;
+  const auto key = ReadKeyFile(overlay_, KeyFilePath(path_));
+  if (options.secret == nullptr && key.ok()) {
+    options.secret = std::make_shared<const Secret>(*key);
+  }
+  StoreCheck store(world_, objects, options, findings_);
   TREFOIL_TRY(store.Run(std::nullopt));
   store.ReportUnnamed();
   return OkStatus();
@@ -140,7 +146,10 @@ Status VolumeCheck::CheckOpened() {
                            ? NumberInKey(cursor->key())
                            : 0);
   cursor.reset();
-  StoreCheck store(world_, *core_->objects, options_, findings_);
+  // What opened the volume opens its objects.
+  VerifyOptions options = options_;
+  options.secret = std::make_shared<const Secret>(core_->volume_key);
+  StoreCheck store(world_, *core_->objects, options, findings_);
   TREFOIL_TRY(store.Run(head));
   for (const Status& checked :
        {CheckCommitRecords(store), CheckIndex(store),

@@ -76,7 +76,8 @@ Result<std::string> BlockReader::ReadUncached(BlockNo block) {
   if (!bytes) return Missing("block", block.value);
   TREFOIL_ASSIGN(const BlockRecord record, BlockRecord::Decode(*bytes));
   TREFOIL_ASSIGN(const std::string key, KeyOfPack(record.pack));
-  TREFOIL_ASSIGN(OpenedFrame frame, objects_.ReadFrame(key, record.location));
+  TREFOIL_ASSIGN(OpenedFrame frame,
+                 objects_.ReadFrame(key, record.location, keyring_));
   if (frame.type != FrameType::kBlock) {
     return Status(StatusCode::kCorruption,
                   key + ": frame " + std::to_string(frame.location.frame_no) +

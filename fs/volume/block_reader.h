@@ -17,8 +17,12 @@ namespace trefoil {
 
 class BlockReader {
  public:
-  BlockReader(Index& index, LocalTree& objects, uint64_t cache_bytes)
-      : index_(index), objects_(objects), cache_bytes_(cache_bytes) {}
+  BlockReader(Index& index, LocalTree& objects, const Keyring& keyring,
+              uint64_t cache_bytes)
+      : index_(index),
+        objects_(objects),
+        keyring_(keyring),
+        cache_bytes_(cache_bytes) {}
 
   // The block's plaintext. kCorruption names the object.
   Result<std::shared_ptr<const std::string>> Read(BlockNo block);
@@ -37,6 +41,7 @@ class BlockReader {
 
   Index& index_;
   LocalTree& objects_;
+  const Keyring& keyring_;
   const uint64_t cache_bytes_;
 
   mutable Mutex mu_;

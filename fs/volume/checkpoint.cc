@@ -100,9 +100,10 @@ Status WriteCheckpoint(VolumeCore& core, const CheckpointBase& base) {
     return synced;
   }
   TREFOIL_ASSIGN(const std::string path, core.objects->NewTemporaryPath());
-  TREFOIL_ASSIGN(auto writer,
-                 CommitWriter::Create(core.world.env, core.world.random, path,
-                                      HeaderOf(base, core), InfoOf(base)));
+  TREFOIL_ASSIGN(
+      auto writer,
+      CommitWriter::Create(core.world.env, core.world.random, *core.keyring,
+                           path, HeaderOf(base, core), InfoOf(base)));
   for (const Family family : {Family::kLive, Family::kHistory}) {
     TREFOIL_TRY(StateWriter(base, family, *writer).Run());
   }

@@ -281,7 +281,7 @@ Result<bool> Collector::Empty(const Victim& victim) {
       has_work_ = true;
       return false;
     }
-    auto frame = core_.objects->ReadFrame(key, record.location);
+    auto frame = core_.objects->ReadFrame(key, record.location, *core_.keyring);
     if (!frame.ok()) {
       // It stays as it is: moving it is not worth a bad copy.
       core_.NoteError(frame.status().WithContext("garbage collection"));

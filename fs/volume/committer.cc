@@ -63,7 +63,7 @@ Committer::Committer(VolumeCore& core, References& references)
     : core_(core),
       references_(references),
       reaper_(core, references),
-      chunker_(core.identity.chunk_key, ChunkerOptions{}),
+      chunker_(core.identity.chunk_key.view(), ChunkerOptions{}),
       collector_(core, numbers_) {}
 
 Committer::~Committer() { Stop(); }
@@ -356,8 +356,8 @@ Status Committer::WriteCommit(const VolumeCore::Cut& cut, Destager& destager) {
   }
   TREFOIL_ASSIGN(const std::string path, core_.objects->NewTemporaryPath());
   TREFOIL_ASSIGN(auto writer,
-                 CommitWriter::Create(core_.world.env, core_.world.random, path,
-                                      header, info));
+                 CommitWriter::Create(core_.world.env, core_.world.random,
+                                      *core_.keyring, path, header, info));
   std::vector<FrameLocation> locations;
   for (const PendingBlock& block : destager.pending_blocks()) {
     TREFOIL_ASSIGN(const FrameLocation location,

@@ -78,6 +78,8 @@ struct VolumeCore {
   const std::string path;
   const VolumeOptions options;
   VolumeIdentity identity;
+  Secret volume_key;  // kNone: the volume is not encrypted
+  std::shared_ptr<Keyring> keyring;
   Generation generation;
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<LocalTree> objects;

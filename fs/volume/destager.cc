@@ -140,7 +140,7 @@ Result<BlockNo> Destager::KnownBlock(const Hash256& id) {
 }
 
 Status Destager::AddChunk(std::string_view chunk) {
-  const Hash256 id = HmacSha256(core_.identity.block_key, chunk);
+  const Hash256 id = HmacSha256(core_.identity.block_key.view(), chunk);
   TREFOIL_ASSIGN(BlockNo block, KnownBlock(id));
   if (block == BlockNo()) {
     block = numbers_.next_block;

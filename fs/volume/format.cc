@@ -7,13 +7,33 @@
 namespace trefoil {
 namespace {
 
-Status FormatIn(World world, const std::string& path) {
+// Makes the keys and the volume object; the secret that opens it.
+Result<Secret> MakeSecrets(World world, const std::string& path,
+                           LocalTree& objects, const FormatOptions& format) {
+  VolumeSecrets secrets =
+      NewSecrets(world.clock, world.random, format.encrypted);
+  VolumeObject object = NewVolumeObject(secrets);
+  for (const NewSlot& slot : format.slots) {
+    TREFOIL_TRY(
+        AddSlot(slot, world.clock, world.random, &secrets, &object).status());
+  }
+  SealSecrets(secrets, world.random, &object);
+  TREFOIL_TRY(WriteVolumeObject(world.env, world.random, objects, object));
+  if (!format.encrypted) return Secret();
+  if (format.keep_key_file) {
+    TREFOIL_TRY(WriteKeyFile(world.env, KeyFilePath(path), secrets.volume_key));
+  }
+  return Secret{Secret::Kind::kVolumeKey, std::move(secrets.volume_key)};
+}
+
+Status FormatIn(World world, const std::string& path,
+                const FormatOptions& format) {
   const std::string objects_path = JoinPath(path, "objects");
   TREFOIL_TRY(world.env.CreateDirs(objects_path));
   LocalTree objects(world.env, objects_path);
-  TREFOIL_TRY(WriteIdentity(world.env, world.random, objects,
-                            NewIdentity(world.clock, world.random)));
+  TREFOIL_ASSIGN(Secret secret, MakeSecrets(world, path, objects, format));
   VolumeOptions options;
+  options.secret = std::make_shared<const Secret>(std::move(secret));
   options.background = false;
   // A few records: whoever mounts it makes a journal of the size configured.
   options.journal_segment_bytes = 4ULL << 20;
@@ -27,7 +47,8 @@ Status FormatIn(World world, const std::string& path) {
 
 }  // namespace
 
-Status Volume::Format(World world, const std::string& path) {
+Status Volume::Format(World world, const std::string& path,
+                      const FormatOptions& options) {
   if (world.env.Exists(path)) {
     TREFOIL_ASSIGN(const auto entries, world.env.List(path));
     if (!entries.empty()) {
@@ -35,7 +56,7 @@ Status Volume::Format(World world, const std::string& path) {
               path + ": the directory is not empty; choose another one"};
     }
   }
-  return FormatIn(world, path);
+  return FormatIn(world, path, options);
 }
 
 }  // namespace trefoil

@@ -62,6 +62,8 @@ class Opening {
   Status Note(Found found, const Status& detail = OkStatus());
 
   Status LockAndIdentify();
+  // Opens what the volume object keeps secret.
+  Status Unlock();
   Status TryIndex();
   // Opens the index if it is there.
   Result<Found> LookAtIndex();
@@ -123,13 +125,25 @@ Status Opening::LockAndIdentify() {
   if (!core_->options.read_only) {
     TREFOIL_TRY(core_->objects->RemoveTemporaries());
   }
-  auto identity = ReadIdentity(*core_->objects);
-  if (identity.status().Is(StatusCode::kNotFound) ||
-      identity.status().Is(StatusCode::kCorruption)) {
-    return Note(Found::kBadIdentity, identity.status());
+  return Unlock();
+}
+
+Status Opening::Unlock() {
+  const auto object = ReadVolumeObject(*core_->objects);
+  if (object.status().Is(StatusCode::kNotFound) ||
+      object.status().Is(StatusCode::kCorruption)) {
+    return Note(Found::kBadIdentity, object.status());
   }
-  if (!identity.ok()) return identity.status();
-  core_->identity = std::move(*identity);
+  TREFOIL_TRY(object.status());
+  TREFOIL_ASSIGN(
+      VolumeSecrets secrets,
+      UnlockPrimary(env(), core_->path, *object, core_->options.secret.get()));
+  core_->keyring = secrets.MakeKeyring();
+  core_->identity = std::move(secrets.identity);
+  if (object->encrypted) {
+    core_->volume_key = {Secret::Kind::kVolumeKey,
+                         std::move(secrets.volume_key)};
+  }
   return OkStatus();
 }
 
@@ -169,7 +183,8 @@ Status Opening::OpenIndex() {
     core_->index.reset();
     TREFOIL_TRY(SetIndexAside(env(), core_->path));
   }
-  Status rebuilt = RebuildIndex(core_->world, *core_->objects, Path("index"));
+  Status rebuilt = RebuildIndex(core_->world, *core_->objects, *core_->keyring,
+                                Path("index"));
   if (rebuilt.Is(StatusCode::kCorruption)) {
     return Note(Found::kBrokenChain, rebuilt);
   }

@@ -11,9 +11,9 @@ Result<WrittenPack> WritePack(
   header.volume_id = core.identity.volume_id;
   header.generation = core.generation;
   TREFOIL_ASSIGN(const std::string path, core.objects->NewTemporaryPath());
-  TREFOIL_ASSIGN(
-      auto writer,
-      ObjectWriter::Create(core.world.env, core.world.random, path, header));
+  TREFOIL_ASSIGN(auto writer,
+                 ObjectWriter::Create(core.world.env, core.world.random,
+                                      *core.keyring, path, header));
   WrittenPack pack;
   pack.locations.reserve(count);
   for (size_t i = 0; i < count; ++i) {

@@ -38,7 +38,8 @@ struct Listing {
 
 // A round that failed when its commit was in place already is repeated under
 // the same number: of several commits the one with the latest cut counts.
-Status SettleNewest(ObjectStore& store, Listing* listing) {
+Status SettleNewest(ObjectStore& store, const Keyring& keyring,
+                    Listing* listing) {
   if (!listing->newest_commit) return OkStatus();
   const ParsedKey last = listing->newest_commit->parsed;
   std::vector<ChainLink> same;
@@ -51,7 +52,7 @@ Status SettleNewest(ObjectStore& store, Listing* listing) {
   if (same.size() == 1) return OkStatus();
   std::optional<Lsn> latest;
   for (const ChainLink& link : same) {
-    const auto info = ReadCommitInfo(store, link.key);
+    const auto info = ReadCommitInfo(store, keyring, link.key);
     if (info.status().Is(StatusCode::kCorruption)) continue;
     TREFOIL_TRY(info.status());
     if (latest && info->cut <= *latest) continue;
@@ -62,7 +63,7 @@ Status SettleNewest(ObjectStore& store, Listing* listing) {
 }
 
 // Keys sort by generation, then sequence number: the last one is the newest.
-Result<Listing> ListChain(ObjectStore& store) {
+Result<Listing> ListChain(ObjectStore& store, const Keyring& keyring) {
   Listing found;
   const auto visit_each = [&store](std::string_view prefix, const auto& add) {
     return store.List(prefix, "", [&add](const ObjectInfo& info) {
@@ -79,7 +80,7 @@ Result<Listing> ListChain(ObjectStore& store) {
     found.checkpoints[link.parsed.number].push_back(link);
     found.newest_checkpoint = link;
   }));
-  TREFOIL_TRY(SettleNewest(store, &found));
+  TREFOIL_TRY(SettleNewest(store, keyring, &found));
   return found;
 }
 
@@ -106,8 +107,9 @@ bool IsNewer(const ParsedKey& a, const ParsedKey& b) {
 
 }  // namespace
 
-Result<std::vector<ChainLink>> FindChain(ObjectStore& store) {
-  TREFOIL_ASSIGN(const Listing listing, ListChain(store));
+Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
+                                         const Keyring& keyring) {
+  TREFOIL_ASSIGN(const Listing listing, ListChain(store, keyring));
   const auto& checkpoint = listing.newest_checkpoint;
   if (checkpoint &&
       (!listing.newest_commit ||
@@ -150,11 +152,11 @@ Result<std::vector<ChainLink>> FindChain(ObjectStore& store) {
 }
 
 Status VisitCheckpointObjects(
-    ObjectStore& store, std::string_view checkpoint_key,
+    ObjectStore& store, const Keyring& keyring, std::string_view checkpoint_key,
     const std::function<Status(const ObjectInfo&)>& visit) {
   std::unordered_set<PackNo> holders;  // of blocks; 'B' sorts before 'P'
   return ReadCommit(
-      store, checkpoint_key,
+      store, keyring, checkpoint_key,
       [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
       [&](const DeltaEntry& entry) -> Status {
         if (entry.family != static_cast<uint8_t>(Family::kLive)) {
@@ -248,15 +250,15 @@ namespace {
 
 class Rebuilder {
  public:
-  Rebuilder(LocalTree& objects, Index& index)
-      : objects_(objects), index_(index) {}
+  Rebuilder(LocalTree& objects, const Keyring& keyring, Index& index)
+      : objects_(objects), keyring_(keyring), index_(index) {}
 
   Status Add(const ChainLink& link) {
     // The hash first: nothing of a bad object may reach the index.
     TREFOIL_TRY(VerifyObjectHash(objects_, link.key, link.size_bytes));
     CommitInfo info;
     TREFOIL_TRY(ReadCommit(
-        objects_, link.key,
+        objects_, keyring_, link.key,
         [&](const ObjectHeader&, const CommitInfo& found) {
           info = found;
           return OkStatus();
@@ -325,6 +327,7 @@ class Rebuilder {
   }
 
   LocalTree& objects_;
+  const Keyring& keyring_;
   Index& index_;
   IndexBatch batch_;
   Lsn cut_;
@@ -332,9 +335,9 @@ class Rebuilder {
 
 }  // namespace
 
-Status RebuildIndex(World world, LocalTree& objects,
+Status RebuildIndex(World world, LocalTree& objects, const Keyring& keyring,
                     const std::string& index_path) {
-  TREFOIL_ASSIGN(const auto chain, FindChain(objects));
+  TREFOIL_ASSIGN(const auto chain, FindChain(objects, keyring));
   if (chain.empty()) {
     return Damaged(objects.Describe(),
                    "there is no commit to rebuild the index from; recover "
@@ -349,7 +352,7 @@ Status RebuildIndex(World world, LocalTree& objects,
   TREFOIL_TRY(world.env.RemoveTree(building));
   {
     TREFOIL_ASSIGN(auto index, Index::Open(world.env, building, {}));
-    Rebuilder rebuilder(objects, *index);
+    Rebuilder rebuilder(objects, keyring, *index);
     for (const ChainLink& link : chain) {
       TREFOIL_TRY(rebuilder.Add(link));
     }

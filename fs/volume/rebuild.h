@@ -27,13 +27,14 @@ struct ChainLink {
 // the newest checkpoint is newer than every commit it stands alone. Commits of
 // other branches are left out. kCorruption names a missing link; empty when
 // there is neither commit nor checkpoint.
-Result<std::vector<ChainLink>> FindChain(ObjectStore& store);
+Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
+                                         const Keyring& keyring);
 
 // Calls `visit` for each object that holds blocks of the state that a
 // checkpoint stands for. Reads and verifies the whole checkpoint; nothing seen
 // may be used unless OK is returned.
 Status VisitCheckpointObjects(
-    ObjectStore& store, std::string_view checkpoint_key,
+    ObjectStore& store, const Keyring& keyring, std::string_view checkpoint_key,
     const std::function<Status(const ObjectInfo&)>& visit);
 
 // Checks that a delta entry is well-formed: table, key shape, value. Entries
@@ -43,7 +44,7 @@ Status CheckEntry(uint8_t family, std::string_view key,
 
 // Builds a new index in `index_path` from the commits in `objects`. The old
 // directory there must be gone. Crash-safe: works beside and renames.
-Status RebuildIndex(World world, LocalTree& objects,
+Status RebuildIndex(World world, LocalTree& objects, const Keyring& keyring,
                     const std::string& index_path);
 
 }  // namespace trefoil

@@ -24,6 +24,7 @@
 #include "fs/base/clock.h"
 #include "fs/base/env.h"
 #include "fs/object/local_tree.h"
+#include "fs/volume/identity.h"
 #include "fs/volume/types.h"
 
 namespace trefoil {
@@ -36,12 +37,16 @@ struct World {
 };
 
 struct FormatOptions {
-  // Where recovery starts from instead of an empty tree; see recover.h.
-  bool empty_tree = true;
+  bool encrypted = true;
+  // Keep the volume key in VOLUME/key, for mounts that nobody attends.
+  bool keep_key_file = true;
+  std::vector<NewSlot> slots;  // ways in, besides the key file
 };
 
 struct VolumeOptions {
   bool read_only = false;
+  // Opens an encrypted volume; null: its key file does.
+  std::shared_ptr<const Secret> secret;
   uint64_t journal_capacity_bytes = 4ULL << 30;
   uint64_t journal_segment_bytes = 64ULL << 20;
   uint64_t index_cache_bytes = 64ULL << 20;
@@ -90,9 +95,11 @@ class Volume {
   virtual ~Volume() = default;
 
   // Makes an empty volume in `path` (absent or an empty directory).
-  static Status Format(World world, const std::string& path);
-  // kBusy when it is open elsewhere, kNewerFormat, kCorruption with what and
-  // where. Replays the journal.
+  static Status Format(World world, const std::string& path,
+                       const FormatOptions& options = {});
+  // kBusy when it is open elsewhere, kNewerFormat, kNoKey, kPermissionDenied
+  // (the secret does not fit, or others may read the key), kCorruption with
+  // what and where. Replays the journal.
   static Result<std::unique_ptr<Volume>> Open(World world,
                                               const std::string& path,
                                               const VolumeOptions& options);
@@ -203,6 +210,8 @@ class Volume {
   virtual LocalTree& objects() = 0;
   [[nodiscard]] virtual const std::string& path() const = 0;
   [[nodiscard]] virtual VolumeId volume_id() const = 0;
+  // What its objects are sealed under; for the life of the volume.
+  [[nodiscard]] virtual const Keyring& keyring() const = 0;
   // The owner generation of this opening (O9).
   [[nodiscard]] virtual Generation generation() const = 0;
   [[nodiscard]] virtual VolumeStatus status() const = 0;

@@ -9,7 +9,8 @@ namespace trefoil {
 
 VolumeImpl::VolumeImpl(std::unique_ptr<VolumeCore> core)
     : core_(std::move(core)),
-      blocks_(*core_->index, *core_->objects, core_->options.block_cache_bytes),
+      blocks_(*core_->index, *core_->objects, *core_->keyring,
+              core_->options.block_cache_bytes),
       committer_(*core_, references_) {}
 
 VolumeImpl::~VolumeImpl() { committer_.Stop(); }

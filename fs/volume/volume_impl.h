@@ -94,6 +94,9 @@ class VolumeImpl final : public Volume {
   [[nodiscard]] VolumeId volume_id() const override {
     return core_->identity.volume_id;
   }
+  [[nodiscard]] const Keyring& keyring() const override {
+    return *core_->keyring;
+  }
   [[nodiscard]] Generation generation() const override {
     return core_->generation;
   }

@@ -14,6 +14,7 @@
 #include "fs/object/chunker.h"
 #include "fs/object/local_tree.h"
 #include "fs/object/object_writer.h"
+#include "fs/object/seal.h"
 
 namespace trefoil {
 namespace {
@@ -85,12 +86,29 @@ void ChunkNoise(benchmark::State& state) {
 }
 BENCHMARK(ChunkNoise);
 
+// As the objects of an encrypted volume are sealed.
+const Keyring& BenchKeyring() {
+  static const Keyring* const keyring = [] {
+    auto* made = new Keyring(Keyring::Mode::kSealed);
+    made->Add(1, SecretBytes::Drawn(Random::System(), kKeyBytes));
+    return made;
+  }();
+  return *keyring;
+}
+
+Sealer BenchSealer() {
+  ObjectHeader header;
+  header.cipher = Cipher::kAes256Gcm;
+  header.key_id = 1;
+  return Sealer::For(header, BenchKeyring()).value();
+}
+
 void Seal(benchmark::State& state) {
   const std::string data = Data(state.range(0) != 0, kBlockBytes);
-  const ObjectHeader header;
+  const Sealer sealer = BenchSealer();
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        SealFrame(header, kHeaderBytes, 0, FrameType::kBlock, data).ok());
+        SealFrame(sealer, kHeaderBytes, 0, FrameType::kBlock, data).ok());
   }
   CountBytes(state, data.size());
 }
@@ -98,11 +116,11 @@ BENCHMARK(Seal)->ArgName("text")->Arg(0)->Arg(1);
 
 void Open(benchmark::State& state) {
   const std::string data = Data(state.range(0) != 0, kBlockBytes);
-  const ObjectHeader header;
+  const Sealer sealer = BenchSealer();
   const std::string frame =
-      SealFrame(header, kHeaderBytes, 0, FrameType::kBlock, data).value();
+      SealFrame(sealer, kHeaderBytes, 0, FrameType::kBlock, data).value();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(OpenFrame(header, kHeaderBytes, frame).ok());
+    benchmark::DoNotOptimize(OpenFrame(sealer, kHeaderBytes, frame).ok());
   }
   CountBytes(state, data.size());
 }
@@ -110,9 +128,10 @@ BENCHMARK(Open)->ArgName("text")->Arg(0)->Arg(1);
 
 FinishedObject WritePack(LocalTree& tree, std::string_view block,
                          size_t blocks) {
-  auto writer = ObjectWriter::Create(Env::Posix(), Random::System(),
-                                     tree.NewTemporaryPath().value(), {})
-                    .value();
+  auto writer =
+      ObjectWriter::Create(Env::Posix(), Random::System(), BenchKeyring(),
+                           tree.NewTemporaryPath().value(), {})
+          .value();
   for (size_t i = 0; i < blocks; ++i) {
     TREFOIL_CHECK(writer->Append(FrameType::kBlock, block).ok());
   }
@@ -142,12 +161,13 @@ void ReadBlock(benchmark::State& state) {
   const std::string key = PackKey(object.name);
   TREFOIL_CHECK(tree.Adopt(object, key).ok());
   const std::string frame =
-      SealFrame({}, kHeaderBytes, 0, FrameType::kBlock, block).value();
+      SealFrame(BenchSealer(), kHeaderBytes, 0, FrameType::kBlock, block)
+          .value();
   const FrameLocation location{kHeaderBytes,
                                static_cast<uint32_t>(frame.size()),
                                static_cast<uint32_t>(block.size()), 0};
   for (auto _ : state) {
-    TREFOIL_CHECK(tree.ReadFrame(key, location).ok());
+    TREFOIL_CHECK(tree.ReadFrame(key, location, BenchKeyring()).ok());
   }
   CountBytes(state, block.size());
 }

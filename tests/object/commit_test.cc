@@ -76,7 +76,7 @@ struct Seen {
 Result<Seen> ReadAll(ObjectStore& store, std::string_view key) {
   Seen seen;
   TREFOIL_TRY(ReadCommit(
-      store, key,
+      store, Keyring::Plain(), key,
       [&](const ObjectHeader&, const CommitInfo& info) {
         seen.info = info;
         return OkStatus();
@@ -105,8 +105,9 @@ Status ReadDelta(ObjectKind kind, const std::string& entries) {
 class CommitTest : public testing::Test {
  protected:
   std::unique_ptr<CommitWriter> Create(const ObjectHeader& header) {
-    return CommitWriter::Create(env_, random_, tree_.NewTemporaryPath().value(),
-                                header, SampleInfo(header))
+    return CommitWriter::Create(env_, random_, Keyring::Plain(),
+                                tree_.NewTemporaryPath().value(), header,
+                                SampleInfo(header))
         .value();
   }
   std::string Adopt(const ObjectHeader& header, CommitWriter& writer) {
@@ -139,8 +140,8 @@ TEST_F(CommitTest, HasItsKnownBytes) {
   info.packs_added = {
       {PackNo(random_.Next64()), Sha256::Of("one"), random_.Next64()}};
   const auto writer =
-      CommitWriter::Create(env_, random_, tree_.NewTemporaryPath().value(),
-                           header, info)
+      CommitWriter::Create(env_, random_, Keyring::Plain(),
+                           tree_.NewTemporaryPath().value(), header, info)
           .value();
   ASSERT_OK(writer->AppendBlock("a block").status());
   ASSERT_OK(writer->AddDelta(0, "key", "value"));
@@ -169,8 +170,10 @@ TEST_F(CommitTest, ACommitComesBackWhole) {
   EXPECT_FALSE(seen.entries[2].value.has_value());
   EXPECT_EQ(seen.entries[3].key, "\xff");
   EXPECT_EQ(seen.entries[4].family, 1);
-  EXPECT_EQ(tree_.ReadFrame(key, block).value().raw, "a block");
-  ExpectSame(ReadCommitInfo(tree_, key).value(), SampleInfo(header));
+  EXPECT_EQ(tree_.ReadFrame(key, block, Keyring::Plain()).value().raw,
+            "a block");
+  ExpectSame(ReadCommitInfo(tree_, Keyring::Plain(), key).value(),
+             SampleInfo(header));
 }
 
 TEST_F(CommitTest, ACommitThatChangesNothingIsValid) {
@@ -198,7 +201,7 @@ TEST_F(CommitTest, ALargeCheckpointComesBackWholeInBoundedFrames) {
   }
   EXPECT_EQ(seen.entries[kEntries].value, Noise(1, 3U << 20));
   EXPECT_EQ(seen.entries[kEntries + 1].key, "last");
-  ASSERT_OK(ReadObject(tree_, key, kMaxObjectBytes,
+  ASSERT_OK(ReadObject(tree_, Keyring::Plain(), key, kMaxObjectBytes,
                        [](const ObjectHeader&, const OpenedFrame& frame) {
                          EXPECT_LE(frame.raw.size(), 4U << 20);
                          return OkStatus();
@@ -222,11 +225,11 @@ TEST_F(CommitTest, ADescriptionLargerThanOneReadIsRead) {
         {PackNo(i), Hash256::FromBytes(Noise(i, 32)), i});
   }
   const auto writer =
-      CommitWriter::Create(env_, random_, tree_.NewTemporaryPath().value(),
-                           header, info)
+      CommitWriter::Create(env_, random_, Keyring::Plain(),
+                           tree_.NewTemporaryPath().value(), header, info)
           .value();
   const std::string key = Adopt(header, *writer);
-  ExpectSame(ReadCommitInfo(tree_, key).value(), info);
+  ExpectSame(ReadCommitInfo(tree_, Keyring::Plain(), key).value(), info);
 }
 
 using CommitDeathTest = CommitTest;
@@ -257,7 +260,8 @@ TEST_F(CommitTest, EveryBitFlipIsCorruption) {
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ mask);
     store.objects[key] = bytes;
     EXPECT_CODE(ReadAll(store, key).status(), kCorruption);
-    const Result<CommitInfo> info = ReadCommitInfo(store, key);
+    const Result<CommitInfo> info =
+        ReadCommitInfo(store, Keyring::Plain(), key);
     if (info.ok()) ExpectSame(*info, SampleInfo(header));
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ mask);
   }
@@ -266,8 +270,11 @@ TEST_F(CommitTest, EveryBitFlipIsCorruption) {
 TEST_F(CommitTest, OnlyKeysOfCommitsAreRead) {
   EXPECT_CODE(ReadAll(tree_, PackKey(Sha256::Of("x"))).status(),
               kInvalidArgument);
-  EXPECT_CODE(ReadCommitInfo(tree_, "owner/1").status(), kInvalidArgument);
-  EXPECT_CODE(ReadCommitInfo(tree_, CommitKey({}, {}, {})).status(), kNotFound);
+  EXPECT_CODE(ReadCommitInfo(tree_, Keyring::Plain(), "owner/1").status(),
+              kInvalidArgument);
+  EXPECT_CODE(
+      ReadCommitInfo(tree_, Keyring::Plain(), CommitKey({}, {}, {})).status(),
+      kNotFound);
 }
 
 TEST(HostileCommitTest, TheFirstFrameMustBeItsOwnDescription) {

@@ -45,7 +45,7 @@ class LocalTreeTest : public testing::Test {
   }
   FinishedObject WritePack(const std::vector<std::string>& blocks,
                            std::vector<FrameLocation>* locations) {
-    auto writer = ObjectWriter::Create(env_, random_,
+    auto writer = ObjectWriter::Create(env_, random_, Keyring::Plain(),
                                        tree_.NewTemporaryPath().value(), {})
                       .value();
     for (const std::string& block : blocks) {
@@ -105,7 +105,7 @@ TEST_F(LocalTreeTest, BadKeysAndTheTemporaryDirectoryAreRefused) {
     EXPECT_CODE(tree_.Delete(key), kInvalidArgument);
     EXPECT_CODE(tree_.OpenSource(key, {}).status(), kInvalidArgument);
     EXPECT_CODE(tree_.Adopt({}, key), kInvalidArgument);
-    EXPECT_CODE(tree_.ReadFrame(key, {0, 100, 0, 0}).status(),
+    EXPECT_CODE(tree_.ReadFrame(key, {0, 100, 0, 0}, Keyring::Plain()).status(),
                 kInvalidArgument);
   }
 }
@@ -290,7 +290,8 @@ TEST_F(LocalTreeTest, AFinishedObjectIsAdopted) {
   EXPECT_EQ(Temporaries(), 0U);
   EXPECT_EQ(Sha256::Of(Get(key)), object.name);
   for (size_t i = 0; i < blocks.size(); ++i) {
-    const OpenedFrame frame = tree_.ReadFrame(key, locations[i]).value();
+    const OpenedFrame frame =
+        tree_.ReadFrame(key, locations[i], Keyring::Plain()).value();
     EXPECT_EQ(frame.raw, blocks[i]);
     EXPECT_EQ(frame.type, FrameType::kBlock);
   }
@@ -326,12 +327,13 @@ TEST_F(LocalTreeTest, OnlyTheFrameThatWasLookedForIsReturned) {
         FrameLocation{~0ULL >> 1, good.stored_bytes, good.raw_bytes, 1},
         FrameLocation{good.offset, 0, 0, 1},
         FrameLocation{good.offset, 0xffffffff, 0xffffffff, 1}}) {
-    const Status status = tree_.ReadFrame(key, bad).status();
+    const Status status = tree_.ReadFrame(key, bad, Keyring::Plain()).status();
     EXPECT_FALSE(status.ok());
     EXPECT_NE(status.message().find(key), std::string::npos);
   }
-  EXPECT_OK(tree_.ReadFrame(key, good).status());
-  EXPECT_CODE(tree_.ReadFrame(PackKey({}), good).status(), kNotFound);
+  EXPECT_OK(tree_.ReadFrame(key, good, Keyring::Plain()).status());
+  EXPECT_CODE(tree_.ReadFrame(PackKey({}), good, Keyring::Plain()).status(),
+              kNotFound);
 }
 
 TEST_F(LocalTreeTest, AHealedObjectIsReadAnew) {
@@ -340,16 +342,19 @@ TEST_F(LocalTreeTest, AHealedObjectIsReadAnew) {
   const std::string key = PackKey(object.name);
   ASSERT_OK(tree_.Adopt(object, key));
   const std::string good = Get(key);
-  ASSERT_OK(tree_.ReadFrame(key, locations[0]).status());
+  ASSERT_OK(tree_.ReadFrame(key, locations[0], Keyring::Plain()).status());
 
   std::string bad = good;
   bad[locations[0].offset + kFrameHeaderBytes] = 'X';
   ASSERT_OK(Put(key, bad, PutMode::kReplace));
-  EXPECT_CODE(tree_.ReadFrame(key, locations[0]).status(), kCorruption);
+  EXPECT_CODE(tree_.ReadFrame(key, locations[0], Keyring::Plain()).status(),
+              kCorruption);
   ASSERT_OK(Put(key, good, PutMode::kReplace));
-  EXPECT_EQ(tree_.ReadFrame(key, locations[0]).value().raw, "one");
+  EXPECT_EQ(tree_.ReadFrame(key, locations[0], Keyring::Plain()).value().raw,
+            "one");
   ASSERT_OK(tree_.Delete(key));
-  EXPECT_CODE(tree_.ReadFrame(key, locations[0]).status(), kNotFound);
+  EXPECT_CODE(tree_.ReadFrame(key, locations[0], Keyring::Plain()).status(),
+              kNotFound);
 }
 
 TEST_F(LocalTreeTest, OpenFilesAreKeptAndBounded) {
@@ -362,8 +367,9 @@ TEST_F(LocalTreeTest, OpenFilesAreKeptAndBounded) {
     ASSERT_OK(tree_.Adopt(object, keys.back()));
   }
   const auto read = [&](size_t i) {
-    EXPECT_EQ(tree_.ReadFrame(keys[i], locations[i]).value().raw,
-              "block " + std::to_string(i));
+    EXPECT_EQ(
+        tree_.ReadFrame(keys[i], locations[i], Keyring::Plain()).value().raw,
+        "block " + std::to_string(i));
   };
   for (size_t i = 0; i < keys.size(); ++i) read(i);
   int before = env_.opens;
@@ -387,7 +393,9 @@ TEST_F(LocalTreeTest, ManyThreadsReadWhileObjectsAreReplaced) {
   for (int i = 0; i < 4; ++i) {
     readers.emplace_back([&] {
       while (!stop) {
-        EXPECT_EQ(tree_.ReadFrame(key, locations[0]).value().raw, Text(9000));
+        EXPECT_EQ(
+            tree_.ReadFrame(key, locations[0], Keyring::Plain()).value().raw,
+            Text(9000));
       }
     });
   }

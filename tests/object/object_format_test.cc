@@ -15,13 +15,13 @@ namespace {
 constexpr uint64_t kOffset = 4242;
 
 std::string Sealed(std::string_view raw) {
-  return SealFrame(SampleHeader(ObjectKind::kPack), kOffset, 3,
+  return SealFrame(SealerOf(SampleHeader(ObjectKind::kPack)), kOffset, 3,
                    FrameType::kBlock, raw)
       .value();
 }
 
 Result<OpenedFrame> Open(std::string_view frame) {
-  return OpenFrame(SampleHeader(ObjectKind::kPack), kOffset, frame);
+  return OpenFrame(SealerOf(SampleHeader(ObjectKind::kPack)), kOffset, frame);
 }
 
 Status OpenRaw(const RawFrame& frame) {
@@ -31,9 +31,8 @@ Status OpenRaw(const RawFrame& frame) {
 
 // Writes the right check over changed header bytes.
 std::string WithCheck(std::string header) {
-  const uint64_t check = Xxh3(std::string_view(header).substr(0, 120));
-  std::memcpy(header.data() + 120, &check, sizeof(check));
-  return header;
+  const Hash256 hash = Sha256::Of(std::string_view(header).substr(0, 120));
+  return header.replace(120, 8, hash.view().substr(0, 8));
 }
 
 TEST(ObjectHeaderTest, HasTheDocumentedBytes) {
@@ -46,7 +45,7 @@ TEST(ObjectHeaderTest, HasTheDocumentedBytes) {
   expected += std::string("\x00\xff\xee\xdd\xcc\xbb\xaa\x99", 8);
   expected += Sha256::Of("before").view();
   expected += std::string(8, '\0');
-  AppendLe(&expected, Xxh3(expected));
+  expected += Sha256::Of(expected).view().substr(0, 8);
   EXPECT_EQ(EncodeObjectHeader(header), expected);
 }
 
@@ -145,7 +144,10 @@ TEST(FrameTest, EverySizeComesBack) {
       EXPECT_EQ(opened->location,
                 (FrameLocation{kOffset, static_cast<uint32_t>(frame.size()),
                                static_cast<uint32_t>(size), 3}));
-      EXPECT_EQ(StoredFrameBytes(frame).value(), frame.size());
+      EXPECT_EQ(StoredFrameBytes(SealerOf(SampleHeader(ObjectKind::kPack)),
+                                 kOffset, frame)
+                    .value(),
+                frame.size());
     }
   }
 }
@@ -159,10 +161,10 @@ TEST(FrameTest, WhatShrinksIsCompressedAndWhatDoesNotIsStored) {
 
 TEST(FrameTest, MoreThanTheBoundIsRefused) {
   const std::string raw(kMaxFrameBytes + 1, 'a');
-  EXPECT_CODE(
-      SealFrame(SampleHeader(ObjectKind::kPack), 0, 0, FrameType::kBlock, raw)
-          .status(),
-      kInvalidArgument);
+  EXPECT_CODE(SealFrame(SealerOf(SampleHeader(ObjectKind::kPack)), 0, 0,
+                        FrameType::kBlock, raw)
+                  .status(),
+              kInvalidArgument);
 }
 
 TEST(FrameTest, EveryBitFlipIsCorruption) {
@@ -186,9 +188,11 @@ TEST(FrameTest, EveryTruncationIsCorruption) {
 TEST(FrameTest, AFrameOpensOnlyAtItsPlaceInItsObject) {
   const std::string frame = Sealed("abc");
   ObjectHeader header = SampleHeader(ObjectKind::kPack);
-  EXPECT_CODE(OpenFrame(header, kOffset + 1, frame).status(), kCorruption);
+  EXPECT_CODE(OpenFrame(SealerOf(header), kOffset + 1, frame).status(),
+              kCorruption);
   header.salt[0] = static_cast<char>(header.salt[0] ^ 1);
-  EXPECT_CODE(OpenFrame(header, kOffset, frame).status(), kCorruption);
+  EXPECT_CODE(OpenFrame(SealerOf(header), kOffset, frame).status(),
+              kCorruption);
 }
 
 TEST(HostileFrameTest, LengthsBeyondTheBoundAreRefusedBeforeMemoryIsTaken) {

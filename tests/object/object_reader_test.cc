@@ -17,7 +17,7 @@ constexpr uint64_t kMaxBytes = 1U << 30;
 Status Read(ObjectStore& store, std::string_view key,
             std::vector<std::string>* raws = nullptr,
             uint64_t max_bytes = kMaxBytes) {
-  return ReadObject(store, key, max_bytes,
+  return ReadObject(store, Keyring::Plain(), key, max_bytes,
                     [&](const ObjectHeader&, const OpenedFrame& frame) {
                       if (raws != nullptr) raws->push_back(frame.raw);
                       return OkStatus();
@@ -127,7 +127,7 @@ TEST(ReadObjectTest, TheVisitorsErrorStopsAndComesBackAsItIs) {
   store.objects[KeyOf(header, bytes)] = bytes;
   int visits = 0;
   const Status status =
-      ReadObject(store, KeyOf(header, bytes), kMaxBytes,
+      ReadObject(store, Keyring::Plain(), KeyOf(header, bytes), kMaxBytes,
                  [&](const ObjectHeader&, const OpenedFrame&) {
                    ++visits;
                    return Status(StatusCode::kNoSpace, "enough");
@@ -141,9 +141,10 @@ TEST(ReadObjectTest, FramesOutOfSequenceAreCorruption) {
   const ObjectHeader header = SampleHeader(ObjectKind::kPack);
   for (const uint32_t first_no : {1U, 0xffffffffU}) {
     std::string bytes = EncodeObjectHeader(header);
-    bytes += SealFrame(header, bytes.size(), first_no, FrameType::kBlock, "a")
+    bytes += SealFrame(SealerOf(header), bytes.size(), first_no,
+                       FrameType::kBlock, "a")
                  .value();
-    bytes += SealFrame(header, bytes.size(), 1, FrameType::kTrailer,
+    bytes += SealFrame(SealerOf(header), bytes.size(), 1, FrameType::kTrailer,
                        TrailerRaw(1, bytes.size()))
                  .value();
     EXPECT_CODE(ReadBytes(header, bytes), kCorruption);
@@ -159,7 +160,8 @@ TEST(ReadObjectTest, ATrailerThatDoesNotFitIsCorruption) {
         TrailerRaw(1, before.size()).substr(0, 11), std::string()}) {
     const std::string bytes =
         before +
-        SealFrame(header, before.size(), 1, FrameType::kTrailer, raw).value();
+        SealFrame(SealerOf(header), before.size(), 1, FrameType::kTrailer, raw)
+            .value();
     EXPECT_CODE(ReadBytes(header, bytes), kCorruption);
   }
 }

@@ -151,6 +151,10 @@ Status MapStore::Delete(std::string_view key) {
   return OkStatus();
 }
 
+Sealer SealerOf(const ObjectHeader& header) {
+  return Sealer::For(header, Keyring::Plain()).value();
+}
+
 ObjectHeader SampleHeader(ObjectKind kind) {
   SeededRandom random(7);
   ObjectHeader header;
@@ -186,7 +190,8 @@ std::string BuildFrames(const ObjectHeader& header,
   std::string out = EncodeObjectHeader(header);
   uint32_t frame_no = 0;
   for (const FrameSpec& frame : frames) {
-    out += SealFrame(header, out.size(), frame_no++, frame.type, frame.raw)
+    out += SealFrame(SealerOf(header), out.size(), frame_no++, frame.type,
+                     frame.raw)
                .value();
   }
   return out;
@@ -204,7 +209,7 @@ std::string BuildObject(const ObjectHeader& header,
                         const std::vector<FrameSpec>& frames) {
   std::string out = BuildFrames(header, frames);
   const auto count = static_cast<uint32_t>(frames.size());
-  out += SealFrame(header, out.size(), count, FrameType::kTrailer,
+  out += SealFrame(SealerOf(header), out.size(), count, FrameType::kTrailer,
                    TrailerRaw(count, out.size()))
              .value();
   return out;
@@ -222,7 +227,7 @@ std::string SealRaw(const ObjectHeader& header, uint64_t offset,
   writer.U32(frame.frame_no);
   out.resize(kFrameHeaderBytes);
   out += frame.payload;
-  SealPayload(header, offset, out);
+  SealerOf(header).Seal(offset, out);
   return out;
 }
 

@@ -17,6 +17,7 @@
 #include "fs/base/env.h"
 #include "fs/object/object_format.h"
 #include "fs/object/object_store.h"
+#include "fs/object/seal.h"
 
 namespace trefoil {
 
@@ -106,6 +107,9 @@ class MapStore final : public ObjectStore {
   Status Delete(std::string_view key) override;
   [[nodiscard]] std::string Describe() const override { return "map"; }
 };
+
+// Of an object that is not encrypted.
+Sealer SealerOf(const ObjectHeader& header);
 
 // A header with every field set.
 ObjectHeader SampleHeader(ObjectKind kind);

@@ -14,7 +14,8 @@ namespace {
 class ObjectWriterTest : public testing::Test {
  protected:
   std::unique_ptr<ObjectWriter> Create(const ObjectHeader& header) {
-    return ObjectWriter::Create(env_, random_, path_, header).value();
+    return ObjectWriter::Create(env_, random_, Keyring::Plain(), path_, header)
+        .value();
   }
   std::string Written() { return env_.ReadFile(path_, 1U << 30).value(); }
 
@@ -81,7 +82,7 @@ TEST_F(ObjectWriterTest, WhatIsWrittenIsRead) {
   const std::string key = PackKey(finished.name);
   store.objects[key] = Written();
   size_t next = 0;
-  ASSERT_OK(ReadObject(store, key, kMaxObjectBytes,
+  ASSERT_OK(ReadObject(store, Keyring::Plain(), key, kMaxObjectBytes,
                        [&](const ObjectHeader&, const OpenedFrame& frame) {
                          EXPECT_EQ(frame.raw, raws[next]);
                          EXPECT_EQ(frame.location, locations[next]);
@@ -163,9 +164,10 @@ TEST_F(ObjectWriterTest, AFailedSyncIsNotRetriedIntoSuccess) {
 }
 
 TEST_F(ObjectWriterTest, WithoutADirectoryNothingIsCreated) {
-  EXPECT_CODE(
-      ObjectWriter::Create(env_, random_, dir_.Path("no/object"), {}).status(),
-      kNotFound);
+  EXPECT_CODE(ObjectWriter::Create(env_, random_, Keyring::Plain(),
+                                   dir_.Path("no/object"), {})
+                  .status(),
+              kNotFound);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ class ChainTest : public ::testing::Test {
     claim.base_seq = base.seq;
     claim.base_generation = base.generation;
     claim.base_name = base.name;
-    const auto bytes = EncodeClaim(claim, Random::System());
+    const auto bytes = EncodeClaim(claim, source_.keyring(), Random::System());
     ASSERT_TRUE(bytes.ok());
     MemorySource body(*bytes);
     ASSERT_TRUE(source_.objects()
@@ -32,7 +32,7 @@ class ChainTest : public ::testing::Test {
                     .ok());
   }
   void ExpectHead(const CommitRef& head) {
-    const auto chain = FindOwnedChain(source_.objects());
+    const auto chain = FindOwnedChain(source_.objects(), source_.keyring());
     ASSERT_TRUE(chain.ok()) << chain.status().ToString();
     EXPECT_EQ(chain->links.size(), head.seq.value);
     EXPECT_EQ(chain->links.back().parsed.name, head.name);
@@ -86,7 +86,7 @@ TEST_F(ChainTest, AGapIsNamed) {
   source_.AddCommits(5, 0);
   const CommitRef lost = source_.commits()[2];
   ASSERT_TRUE(source_.objects().Delete(KeyOf(lost)).ok());
-  const auto chain = FindOwnedChain(source_.objects());
+  const auto chain = FindOwnedChain(source_.objects(), source_.keyring());
   ASSERT_EQ(chain.status().code(), StatusCode::kCorruption);
   EXPECT_THAT(chain.status().message(),
               HasSubstr("commit 3 (hash " + lost.name.ToHex()));
@@ -100,7 +100,7 @@ TEST_F(ChainTest, ADamagedClaimIsPassedOver) {
                   .Put(ClaimKey(name), nonsense, PutMode::kImmutable)
                   .ok());
   ExpectHead(source_.head());
-  const auto chain = FindOwnedChain(source_.objects());
+  const auto chain = FindOwnedChain(source_.objects(), source_.keyring());
   EXPECT_EQ(chain->highest, Generation(4));
 }
 

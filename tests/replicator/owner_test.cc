@@ -43,7 +43,8 @@ ClaimOptions Options(bool store_decides) {
 class OwnerTest : public ::testing::TestWithParam<bool> {
  protected:
   Result<ClaimName> Take(const OwnerClaim& claim) {
-    return TakeOwnership(store_, claim, Options(GetParam()), Random::System());
+    return TakeOwnership(store_, Keyring::Plain(), claim, Options(GetParam()),
+                         Random::System());
   }
 
   TempDir dir_;
@@ -56,7 +57,7 @@ TEST_P(OwnerTest, AClaimReadsBackAsItWasMade) {
   ASSERT_TRUE(held.ok()) << held.status().ToString();
   EXPECT_TRUE(IsValidObjectKey(ClaimKey(*held)));
   EXPECT_EQ(ParseClaimKey(ClaimKey(*held)), *held);
-  const auto read = ReadClaim(store_, *held);
+  const auto read = ReadClaim(store_, Keyring::Plain(), *held);
   ASSERT_TRUE(read.ok()) << read.status().ToString();
   EXPECT_EQ(read->name, claim.name);
   EXPECT_EQ(read->volume_id, claim.volume_id);
@@ -69,7 +70,7 @@ TEST_P(OwnerTest, AClaimReadsBackAsItWasMade) {
 TEST_P(OwnerTest, AClaimMayBeRepeated) {
   const OwnerClaim claim = NewClaim(7);
   ASSERT_TRUE(Take(claim).ok());
-  EXPECT_TRUE(CheckClaimable(store_, claim.name, {}).ok());
+  EXPECT_TRUE(CheckClaimable(store_, Keyring::Plain(), claim.name, {}).ok());
   EXPECT_TRUE(Take(claim).ok());
 }
 
@@ -81,21 +82,23 @@ TEST_P(OwnerTest, AHigherGenerationFences) {
   ASSERT_TRUE(Take(NewClaim(8)).ok());
   EXPECT_EQ(CheckStillOwner(store_, *held).code(), StatusCode::kFenced);
   EXPECT_EQ(Take(first).status().code(), StatusCode::kFenced);
-  EXPECT_EQ(CheckClaimable(store_, NewClaim(7).name, {}).code(),
-            StatusCode::kFenced);
+  EXPECT_EQ(
+      CheckClaimable(store_, Keyring::Plain(), NewClaim(7).name, {}).code(),
+      StatusCode::kFenced);
 }
 
 TEST_P(OwnerTest, AStrangersClaimIsNotPassedByCountingHigher) {
   const OwnerClaim stranger = NewClaim(7);
   ASSERT_TRUE(Take(stranger).ok());
   const ClaimName next{Generation(9), NewInstance(Random::System())};
-  EXPECT_EQ(CheckClaimable(store_, next, {}).code(), StatusCode::kFenced);
+  EXPECT_EQ(CheckClaimable(store_, Keyring::Plain(), next, {}).code(),
+            StatusCode::kFenced);
   ClaimHistory history;
   history.ours = {stranger.name};
-  EXPECT_TRUE(CheckClaimable(store_, next, history).ok());
+  EXPECT_TRUE(CheckClaimable(store_, Keyring::Plain(), next, history).ok());
   history = {};
   history.superseded = Generation(7);
-  EXPECT_TRUE(CheckClaimable(store_, next, history).ok());
+  EXPECT_TRUE(CheckClaimable(store_, Keyring::Plain(), next, history).ok());
 }
 
 TEST_P(OwnerTest, OfManyRacersOneWins) {
@@ -129,17 +132,19 @@ INSTANTIATE_TEST_SUITE_P(Stores, OwnerTest, ::testing::Bool(),
                          });
 
 TEST(OwnerClaimTest, EveryFlippedBitIsNoticed) {
-  const auto bytes = EncodeClaim(NewClaim(5), Random::System());
+  const auto bytes =
+      EncodeClaim(NewClaim(5), Keyring::Plain(), Random::System());
   ASSERT_TRUE(bytes.ok());
   const size_t body = kHeaderBytes + kFrameHeaderBytes + 33;
   ASSERT_LT(body, bytes->size());
   for (size_t bit = 0; bit < body * 8; ++bit) {
     std::string damaged = *bytes;
     damaged[bit / 8] ^= static_cast<char>(1 << (bit % 8));
-    EXPECT_FALSE(DecodeClaim(damaged).ok()) << "bit " << bit;
+    EXPECT_FALSE(DecodeClaim(damaged, Keyring::Plain()).ok()) << "bit " << bit;
   }
   for (size_t size = 0; size < body; ++size) {
-    EXPECT_FALSE(DecodeClaim(bytes->substr(0, size)).ok()) << "size " << size;
+    EXPECT_FALSE(DecodeClaim(bytes->substr(0, size), Keyring::Plain()).ok())
+        << "size " << size;
   }
 }
 
@@ -191,9 +196,9 @@ TEST(ShipperOwnerTest, WhoIsTakenOverStopsAndSaysSo) {
   shipping.Start();
   ASSERT_TRUE(shipping.WaitForState("up to date"));
   OwnerClaim claim = NewClaim(9);
-  ASSERT_TRUE(
-      TakeOwnership(shipping.target(), claim, Options(true), Random::System())
-          .ok());
+  ASSERT_TRUE(TakeOwnership(shipping.target(), shipping.source.keyring(), claim,
+                            Options(true), Random::System())
+                  .ok());
   ASSERT_TRUE(shipping.WaitForState("fenced"));
   const auto done = shipping.faults.done().size();
   shipping.Commit(1);
@@ -240,7 +245,8 @@ TEST(ShipperOwnerTest, AClaimNamesTheCommitThatItContinues) {
   ASSERT_TRUE(shipping.WaitForState("up to date"));
   const auto claims = ListClaims(shipping.target());
   ASSERT_TRUE(claims.ok());
-  const auto claim = ReadClaim(shipping.target(), claims->back());
+  const auto claim =
+      ReadClaim(shipping.target(), shipping.source.keyring(), claims->back());
   ASSERT_TRUE(claim.ok());
   EXPECT_EQ(claim->base_seq, base.seq);
   EXPECT_EQ(claim->base_name, base.name);

@@ -109,7 +109,7 @@ TEST_F(RebaseTest, ATargetThatWasAwayCatchesUpThroughACheckpoint) {
   ASSERT_TRUE(shipping_.WaitForWatermark(source().head().seq));
   ASSERT_TRUE(shipping_.WaitForState("up to date"));
   ExpectRecoverable();
-  const auto chain = FindOwnedChain(shipping_.target());
+  const auto chain = FindOwnedChain(shipping_.target(), source().keyring());
   ASSERT_TRUE(chain.ok());
   EXPECT_EQ(chain->links.front().key, checkpoint);
   EXPECT_EQ(chain->links.size(), 3U);
@@ -145,7 +145,8 @@ TEST_F(RebaseTest, TheWatermarkWaitsForTheCheckpoint) {
   ASSERT_TRUE(shipping_.WaitForState("unreachable"));
   EXPECT_EQ(shipping_.status().watermark, CommitSeq(3));
   ExpectRecoverable();
-  EXPECT_EQ(FindOwnedChain(shipping_.target())->links.size(), 3U);
+  EXPECT_EQ(
+      FindOwnedChain(shipping_.target(), source().keyring())->links.size(), 3U);
   refuse = false;
   EXPECT_TRUE(shipping_.WaitForWatermark(source().head().seq));
   ExpectRecoverable();
@@ -241,7 +242,7 @@ TEST_F(RebaseTest, CommitsThatHoldBlocksComeLast) {
   shipping_.Stop();
   const auto done = shipping_.faults.done();
   const size_t at = Position(done, "PUT " + KeyOf(holder));
-  const auto chain = FindOwnedChain(shipping_.target());
+  const auto chain = FindOwnedChain(shipping_.target(), source().keyring());
   ASSERT_TRUE(chain.ok());
   EXPECT_LT(at, Position(done, "PUT " + chain->links.front().key));
   const CommitSeq base(chain->links.front().parsed.number);

@@ -290,7 +290,7 @@ TEST_F(RecoverTest, ATargetThatWasRebasedGivesBackTheTree) {
   volume_.MakeFile("docs/newest", "words");
   ASSERT_NO_FATAL_FAILURE(Ship());
   const std::string expected = DescribeAll(volume_);
-  const auto chain = FindOwnedChain(*target_);
+  const auto chain = FindOwnedChain(*target_, volume_->keyring());
   ASSERT_TRUE(chain.ok()) << chain.status().ToString();
   EXPECT_EQ(chain->links.front().parsed.kind, ObjectKind::kCheckpoint);
   ExpectCleanTarget();
@@ -380,7 +380,7 @@ TEST_F(RecoverTest, TakingOverFencesTheOldOwner) {
   shipping->reset();
 
   // Readers follow the new owner, although the old one had shipped more.
-  const auto chain = FindOwnedChain(*target_);
+  const auto chain = FindOwnedChain(*target_, volume_->keyring());
   ASSERT_TRUE(chain.ok()) << chain.status().ToString();
   EXPECT_EQ(chain->links.back().parsed.name, head->name);
 }

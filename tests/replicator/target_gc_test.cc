@@ -159,7 +159,7 @@ TEST_F(TargetGcTest, WhoeverWasTakenOverDeletesNothing) {
   claim.volume_id = source().volume_id();
   claim.name = {Generation(7), NewInstance(Random::System())};
   claim.base_seq = source().head().seq;
-  const auto bytes = EncodeClaim(claim, Random::System());
+  const auto bytes = EncodeClaim(claim, source().keyring(), Random::System());
   ASSERT_TRUE(bytes.ok());
   MemorySource body(*bytes);
   ASSERT_TRUE(shipping_.target()

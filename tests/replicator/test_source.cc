@@ -34,9 +34,13 @@ std::string KeyOf(const CommitRef& commit) {
 
 TestSource::TestSource(const std::string& path, Env& env)
     : env_(env), objects_(env, Made(path)) {
-  const VolumeIdentity identity = NewIdentity(Clock::Real(), Random::System());
-  volume_id_ = identity.volume_id;
-  EXPECT_TRUE(WriteIdentity(env_, Random::System(), objects_, identity).ok());
+  const VolumeSecrets secrets =
+      NewSecrets(Clock::Real(), Random::System(), true);
+  volume_id_ = secrets.identity.volume_id;
+  keyring_ = secrets.MakeKeyring();
+  VolumeObject object = NewVolumeObject(secrets);
+  SealSecrets(secrets, Random::System(), &object);
+  EXPECT_TRUE(WriteVolumeObject(env_, Random::System(), objects_, object).ok());
 }
 
 std::string TestSource::TemporaryPath() {
@@ -49,8 +53,8 @@ PackRef TestSource::AddPack(size_t bytes) {
   ObjectHeader header;
   header.kind = ObjectKind::kPack;
   header.volume_id = volume_id_;
-  auto writer =
-      ObjectWriter::Create(env_, Random::System(), TemporaryPath(), header);
+  auto writer = ObjectWriter::Create(env_, Random::System(), *keyring_,
+                                     TemporaryPath(), header);
   EXPECT_TRUE(writer.ok());
   const std::string block = Random::System().Bytes(bytes);
   EXPECT_TRUE((*writer)->Append(FrameType::kBlock, block).ok());
@@ -97,8 +101,8 @@ CommitRef TestSource::MakeCommit(int packs, size_t pack_bytes,
   header.generation = ref.generation;
   header.number = ref.seq.value;
   header.previous = before.name;
-  auto writer = CommitWriter::Create(env_, Random::System(), TemporaryPath(),
-                                     header, info);
+  auto writer = CommitWriter::Create(env_, Random::System(), *keyring_,
+                                     TemporaryPath(), header, info);
   EXPECT_TRUE(writer.ok());
   auto finished = (*writer)->Finish();
   EXPECT_TRUE(finished.ok());
@@ -212,8 +216,8 @@ Result<CommitRef> TestSource::Checkpoint() {
   info.cut = commit.cut;
   info.time_nanos = commit.time_nanos;
   TREFOIL_ASSIGN(auto writer,
-                 CommitWriter::Create(env_, Random::System(), TemporaryPath(),
-                                      header, info));
+                 CommitWriter::Create(env_, Random::System(), *keyring_,
+                                      TemporaryPath(), header, info));
   TREFOIL_TRY(WriteState(*writer));
   TREFOIL_ASSIGN(const FinishedObject object, writer->Finish());
   TREFOIL_TRY(objects_.Adopt(
@@ -277,7 +281,7 @@ std::set<std::string> TestSource::Holders(CommitSeq seq) const {
 }
 
 std::vector<PackRef> TestSource::Packs(const CommitRef& commit) {
-  auto info = ReadCommitInfo(objects_, KeyOf(commit));
+  auto info = ReadCommitInfo(objects_, *keyring_, KeyOf(commit));
   EXPECT_TRUE(info.ok()) << info.status().ToString();
   return info.ok() ? info->packs_added : std::vector<PackRef>();
 }
@@ -334,7 +338,7 @@ std::string WhatIsIncomplete(ObjectStore& target, TestSource& source,
 
 std::string WhyNotRecoverable(ObjectStore& target, TestSource& source,
                               CommitSeq watermark) {
-  auto chain = FindOwnedChain(target);
+  auto chain = FindOwnedChain(target, source.keyring());
   if (chain.status().Is(StatusCode::kNotFound) && watermark.value == 0) {
     return "";
   }

@@ -68,6 +68,7 @@ class TestSource final : public CommitSource {
       const std::function<Status(const ObjectInfo&)>& visit) override;
   LocalTree& objects() override { return objects_; }
   [[nodiscard]] VolumeId volume_id() const override { return volume_id_; }
+  [[nodiscard]] const Keyring& keyring() const override { return *keyring_; }
   [[nodiscard]] Generation generation() const override;
 
  private:
@@ -79,6 +80,7 @@ class TestSource final : public CommitSource {
   Env& env_;
   LocalTree objects_;
   VolumeId volume_id_{};
+  std::shared_ptr<const Keyring> keyring_;
   uint64_t next_pack_no_ = 1;
 
   mutable Mutex mu_;
@@ -118,6 +120,9 @@ class BorrowedSource final : public CommitSource {
     return base_.VisitHeadObjects(visit);
   }
   LocalTree& objects() override { return base_.objects(); }
+  [[nodiscard]] const Keyring& keyring() const override {
+    return base_.keyring();
+  }
   [[nodiscard]] VolumeId volume_id() const override {
     return base_.volume_id();
   }

@@ -78,7 +78,7 @@ std::string CheckpointTest::Rewrite(
   ObjectHeader header;
   CommitInfo info;
   EXPECT_TRUE(ReadCommit(
-                  *objects, checkpoint_,
+                  *objects, *KeyringOf(path()), checkpoint_,
                   [&](const ObjectHeader& h, const CommitInfo& i) {
                     header = h;
                     info = i;
@@ -91,8 +91,9 @@ std::string CheckpointTest::Rewrite(
                   .ok());
   edit(&entries);
   const auto temporary = objects->NewTemporaryPath();
-  auto writer = CommitWriter::Create(Env::Posix(), Random::System(), *temporary,
-                                     header, info);
+  auto writer =
+      CommitWriter::Create(Env::Posix(), Random::System(), *KeyringOf(path()),
+                           *temporary, header, info);
   for (const auto& [key, value] : entries) {
     EXPECT_TRUE((*writer)->AddDelta(key.first, key.second, value).ok());
   }

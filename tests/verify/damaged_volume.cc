@@ -64,16 +64,27 @@ std::string ValueOf(Index& index, Family family, std::string_view key) {
   return value.ok() ? value->value_or("") : "";
 }
 
+std::shared_ptr<const Keyring> KeyringOf(const std::string& volume) {
+  const auto objects = Objects(volume);
+  const auto object = ReadVolumeObject(*objects);
+  EXPECT_TRUE(object.ok()) << object.status().ToString();
+  const auto secrets =
+      UnlockPrimary(Env::Posix(), volume, object.value(), nullptr);
+  EXPECT_TRUE(secrets.ok()) << secrets.status().ToString();
+  return secrets.value().MakeKeyring();
+}
+
 void AddCommit(const std::string& volume,
                const std::vector<DeltaEntry>& entries,
                const std::function<void(ObjectHeader*, CommitInfo*)>& edit) {
   const auto objects = Objects(volume);
-  const auto chain = FindChain(*objects);
+  const auto keyring = KeyringOf(volume);
+  const auto chain = FindChain(*objects, *keyring);
   ASSERT_TRUE(chain.ok() && !chain->empty());
   const ParsedKey& last = chain->back().parsed;
-  const auto last_info = ReadCommitInfo(*objects, chain->back().key);
+  const auto last_info = ReadCommitInfo(*objects, *keyring, chain->back().key);
   ASSERT_TRUE(last_info.ok()) << last_info.status().ToString();
-  const auto identity = ReadIdentity(*objects);
+  const auto identity = ReadVolumeObject(*objects);
   ASSERT_TRUE(identity.ok());
 
   ObjectHeader header;
@@ -91,8 +102,8 @@ void AddCommit(const std::string& volume,
   if (edit) edit(&header, &info);
   const auto path = objects->NewTemporaryPath();
   ASSERT_TRUE(path.ok());
-  auto writer =
-      CommitWriter::Create(Env::Posix(), Random::System(), *path, header, info);
+  auto writer = CommitWriter::Create(Env::Posix(), Random::System(), *keyring,
+                                     *path, header, info);
   ASSERT_TRUE(writer.ok());
   for (const DeltaEntry& entry : entries) {
     const Status added =
@@ -124,7 +135,10 @@ VerifyReport Verify(const std::string& volume, bool read_data) {
 }
 
 VerifyReport VerifyObjects(const std::string& volume, bool read_data) {
-  auto report = VerifyStore(TestWorld(), *Objects(volume), Options(read_data));
+  VerifyOptions options = Options(read_data);
+  const auto key = ReadKeyFile(Env::Posix(), KeyFilePath(volume));
+  if (key.ok()) options.secret = std::make_shared<const Secret>(*key);
+  auto report = VerifyStore(TestWorld(), *Objects(volume), options);
   EXPECT_TRUE(report.ok()) << report.status().ToString();
   return report.ok() ? *report : VerifyReport();
 }

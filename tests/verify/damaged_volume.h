@@ -23,6 +23,9 @@ std::string ObjectPath(const std::string& volume, const std::string& key);
 // The objects as a store of their own, as a target has them.
 std::unique_ptr<LocalTree> Objects(const std::string& volume);
 
+// What the objects of the volume are sealed under.
+std::shared_ptr<const Keyring> KeyringOf(const std::string& volume);
+
 // Changes one bit of a file.
 void FlipBit(const std::string& path, uint64_t offset);
 void Truncate(const std::string& path, uint64_t size);

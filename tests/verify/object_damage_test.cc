@@ -132,8 +132,9 @@ TEST_F(ObjectDamageTest, ATruncatedCommitIsNamed) {
 TEST_F(ObjectDamageTest, AnExtraPackIsNamedAndNoDamage) {
   const auto objects = Objects(path());
   const auto temporary = objects->NewTemporaryPath();
-  auto writer = ObjectWriter::Create(Env::Posix(), Random::System(), *temporary,
-                                     ObjectHeader());
+  auto writer =
+      ObjectWriter::Create(Env::Posix(), Random::System(), *KeyringOf(path()),
+                           *temporary, ObjectHeader());
   ASSERT_TRUE((*writer)->Append(FrameType::kBlock, "nobody's").ok());
   const auto object = (*writer)->Finish();
   ASSERT_TRUE(objects->Adopt(*object, PackKey(object->name)).ok());
