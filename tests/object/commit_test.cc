@@ -147,7 +147,7 @@ TEST_F(CommitTest, HasItsKnownBytes) {
   ASSERT_OK(writer->AddDelta(0, "key", "value"));
   ASSERT_OK(writer->AddDelta(1, "gone", std::nullopt));
   EXPECT_EQ(writer->Finish().value().name.ToHex(),
-            "6fccf33c0a2a2316c3881aa7ec09efde72337dadd9ca4c390e149710ff67d4bc");
+            "8b63f472d7f7e87c34e2125c563637278e3d86121ed54b319e6ef5e763b2ec9d");
 }
 
 TEST_F(CommitTest, ACommitComesBackWhole) {

@@ -212,7 +212,7 @@ TEST(HostileFrameTest, UnknownFieldsAreRefused) {
   RawFrame bad = good;
   bad.type = 0;
   EXPECT_CODE(OpenRaw(bad), kCorruption);
-  bad.type = 4;
+  bad.type = 5;
   EXPECT_CODE(OpenRaw(bad), kCorruption);
   bad = good;
   bad.codec = 2;

@@ -34,20 +34,20 @@ struct KnownAnswer {
 TEST_F(ObjectWriterTest, EveryKindHasItsKnownBytes) {
   for (const KnownAnswer& known : {
            KnownAnswer{ObjectKind::kPack,
-                       "d3d7269ae77c4d7e098d2ac6a9f50ac277c3c8d1d0aee1ffbab7b51"
-                       "21a94788f"},
+                       "17a38159332885f82338599f19aa4c17be61f41deb290dc68df5c81"
+                       "643a6fe05"},
            KnownAnswer{ObjectKind::kCommit,
-                       "77e8954b8ed209a00344eb8a355e50e478034c5021200bf36a2efa7"
-                       "a644e52ba"},
+                       "eb3ba76af45f03140495c6d40b2cb50b4c75120c02e74188194fd9f"
+                       "f5d5de9b5"},
            KnownAnswer{ObjectKind::kCheckpoint,
-                       "177d2795fc27cd8ef8e640fe91d7791e7c2a1c5a1761348cee567c7"
-                       "9119ec750"},
+                       "245d10e9895e167afa3606c3df48b76cc8f2ce1d621ecf7341966d1"
+                       "f0f09b42a"},
            KnownAnswer{ObjectKind::kVolume,
-                       "9199ef537a7d83b9dd2abe5ccbbfd07a28a904d513451bc39c4eafe"
-                       "cf2ce2155"},
+                       "ab12e09c24012e68e204819c62066e8613c5f47b784aab6d75ffd1e"
+                       "e469cc9d3"},
            KnownAnswer{ObjectKind::kOwner,
-                       "b0a714eccda08401581f4ba1c5cd6b17c35b4366ca25d3b35364388"
-                       "99dce241f"},
+                       "2e1a39cc125c5254f1a94b4513e48c6531e3bb9487e056188c920f9"
+                       "9277634ca"},
        }) {
     random_ = SeededRandom(1);
     const auto writer = Create(SampleHeader(known.kind));

@@ -60,8 +60,10 @@ class GatewayReplicationTest : public ::testing::Test {
     auto store = OpenVolumeTarget(settings_, "", volume_->volume_id(),
                                   RealWorld(), nullptr);
     ASSERT_TRUE(store.ok()) << store.status().ToString();
+    RecoverOptions options;
+    options.secret = volume_.secret();
     const Status recovered =
-        RecoverVolume(RealWorld(), **store, settings_, other.path(), {});
+        RecoverVolume(RealWorld(), **store, settings_, other.path(), options);
     ASSERT_TRUE(recovered.ok()) << recovered.ToString();
     other.Open();
     EXPECT_EQ(other.Describe(), volume_.Describe());

@@ -65,6 +65,7 @@ class RecoverTest : public ::testing::Test {
     ASSERT_TRUE(shipped.ok()) << shipped.ToString();
   }
   Status Recover() {
+    options_.secret = volume_.secret();
     return RecoverVolume(RealWorld(), *target_, settings_, Recovered(),
                          options_);
   }
@@ -163,6 +164,7 @@ TEST_F(RecoverTest, TheTreeAndItsSnapshotsComeBack) {
     last_done = done;
     last_total = total;
   };
+  options_.secret = volume_.secret();
   const Status recovered =
       RecoverVolume(RealWorld(), *target_, settings_, other.path(), options_);
   ASSERT_TRUE(recovered.ok()) << recovered.ToString();
@@ -235,6 +237,7 @@ TEST_F(RecoverTest, AnInterruptedRecoveryIsContinued) {
                         })
                   .ok());
   EXPECT_FALSE(there.empty());
+  options_.secret = volume_.secret();
   const Status recovered =
       RecoverVolume(RealWorld(), store, settings_, Recovered(), options_);
   ASSERT_TRUE(recovered.ok()) << recovered.ToString();
@@ -257,6 +260,7 @@ TEST_F(RecoverTest, ATransferThatFailsNowAndThenIsRetried) {
       std::make_unique<LocalTree>(Env::Posix(), dir_.Path("second")), faults);
   options_.fetch.attempts = 10;
   options_.fetch.pause_nanos = 1'000'000;
+  options_.secret = volume_.secret();
   const Status recovered =
       RecoverVolume(RealWorld(), store, settings_, Recovered(), options_);
   EXPECT_TRUE(recovered.ok()) << recovered.ToString();

@@ -452,6 +452,8 @@ Status Simulation::RecoverFrom(Target& target, size_t number) {
   const std::string path = "/recovered-" + std::to_string(number);
   const auto store = target.store().View();
   RecoverOptions options;
+  TREFOIL_ASSIGN(options.secret, ReadKeyFile(machine_.world().env,
+                                             KeyFilePath(machine_.path())));
   options.fetch.parallel = 0;
   options.fetch.pause_nanos = 0;
   TREFOIL_TRY(RecoverVolume(machine_.world(), *store,

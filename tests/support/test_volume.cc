@@ -57,6 +57,12 @@ void TestVolume::Crash() {
   volume_.reset();
 }
 
+Secret TestVolume::secret() const {
+  const auto secret = ReadKeyFile(env_, KeyFilePath(path()));
+  EXPECT_TRUE(secret.ok()) << secret.status().ToString();
+  return secret.ok() ? *secret : Secret();
+}
+
 void TestVolume::CrashAndReopen() {
   Crash();
   Open();

@@ -34,6 +34,8 @@ class TestVolume {
   Volume& operator*() { return *volume_; }
   Volume* operator->() { return volume_.get(); }
   [[nodiscard]] std::string path() const { return directory_ + "/volume"; }
+  // Opens copies of it.
+  [[nodiscard]] Secret secret() const;
 
   // Closes and opens.
   void Reopen();
