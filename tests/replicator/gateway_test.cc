@@ -124,6 +124,7 @@ TEST_F(GatewayReplicationTest, AGatewayThatWasAwayForLongIsRebasedAndCleaned) {
   VerifyOptions options;
   options.read_data = true;
   options.scratch_directory = ::testing::TempDir();
+  options.secret = std::make_shared<const Secret>(volume_.secret());
   const auto report = VerifyStore(RealWorld(), **store, options);
   ASSERT_TRUE(report.ok()) << report.status().ToString();
   EXPECT_TRUE(report->clean()) << DescribeFindings(*report);

@@ -88,6 +88,7 @@ class RecoverTest : public ::testing::Test {
     VerifyOptions options;
     options.read_data = true;
     options.scratch_directory = ::testing::TempDir();
+    options.secret = std::make_shared<const Secret>(volume_.secret());
     const auto report = VerifyStore(RealWorld(), *target_, options);
     ASSERT_TRUE(report.ok()) << report.status().ToString();
     EXPECT_TRUE(report->clean()) << DescribeFindings(*report);

@@ -45,6 +45,11 @@ const std::string& Machine::path() {
   return *path;
 }
 
+Result<std::shared_ptr<const Secret>> Machine::VolumeKey() {
+  TREFOIL_ASSIGN(Secret key, ReadKeyFile(world().env, KeyFilePath(path())));
+  return std::make_shared<const Secret>(std::move(key));
+}
+
 Status Machine::Format() {
   TREFOIL_TRY(env_.CreateDir(kScratch));
   TREFOIL_TRY(Volume::Format(world(), path()));
@@ -89,6 +94,14 @@ Result<VerifyReport> Machine::Verify(bool read_data) {
   options.read_data = read_data;
   options.scratch_directory = kScratch;
   return VerifyVolume(world(), path(), options);
+}
+
+Result<VerifyReport> Machine::VerifyCopy(ObjectStore& store) {
+  VerifyOptions options;
+  options.read_data = true;
+  options.scratch_directory = kScratch;
+  TREFOIL_ASSIGN(options.secret, VolumeKey());
+  return VerifyStore(world(), store, options);
 }
 
 bool Machine::broken() {

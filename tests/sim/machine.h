@@ -29,6 +29,8 @@ class Machine {
   static const std::string& path();
 
   Status Format();
+  // Opens copies of the volume.
+  Result<std::shared_ptr<const Secret>> VolumeKey();
   Status Open();
   Status Close();
   // Nothing more happens on the disk, whatever the dead process still tries;
@@ -42,6 +44,7 @@ class Machine {
   }
   // While the volume is not open.
   Result<VerifyReport> Verify(bool read_data);
+  Result<VerifyReport> VerifyCopy(ObjectStore& store);
 
   // The machine has crashed, or the volume has given up writing.
   [[nodiscard]] bool broken();

@@ -432,12 +432,8 @@ Status Simulation::CheckCopies() {
     return {StatusCode::kCorruption, "fsck at the end: " + Describe(report)};
   }
   for (size_t i = 0; i < kTargets; ++i) {
-    VerifyOptions options;
-    options.read_data = true;
-    options.scratch_directory = "/scratch";
     const auto store = targets_[i]->store().View();
-    TREFOIL_ASSIGN(const VerifyReport found,
-                   VerifyStore(machine_.world(), *store, options));
+    TREFOIL_ASSIGN(const VerifyReport found, machine_.VerifyCopy(*store));
     if (!found.clean()) {
       return {StatusCode::kCorruption,
               "fsck of " + store->Describe() + ": " + Describe(found)};
@@ -452,8 +448,7 @@ Status Simulation::RecoverFrom(Target& target, size_t number) {
   const std::string path = "/recovered-" + std::to_string(number);
   const auto store = target.store().View();
   RecoverOptions options;
-  TREFOIL_ASSIGN(options.secret, ReadKeyFile(machine_.world().env,
-                                             KeyFilePath(machine_.path())));
+  options.secret = **machine_.VolumeKey();
   options.fetch.parallel = 0;
   options.fetch.pause_nanos = 0;
   TREFOIL_TRY(RecoverVolume(machine_.world(), *store,
