@@ -1,6 +1,26 @@
 # trefoil_library(NAME SOURCES ... [DEPENDS ...]) and trefoil_test(...): every
 # target of the project is made by one of these, so that flags stand once.
 
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
+if(NOT CMAKE_CXX_LINK_PIE_SUPPORTED)
+  message(FATAL_ERROR "position-independent executables can't be linked")
+endif()
+
+# What turns a memory error into a crash in place of a break-in. Sanitizers
+# find more and don't go together with it.
+function(trefoil_hardening target)
+  set(release $<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${TREFOIL_SANITIZE}>>>)
+  target_compile_options(${target} PRIVATE $<${release}:
+    -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -D_GLIBCXX_ASSERTIONS
+    -fstack-protector-strong -fstack-clash-protection>)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
+    target_compile_options(${target} PRIVATE $<${release}:-fcf-protection=full>)
+  endif()
+  target_link_options(${target} PRIVATE
+    $<${release}:LINKER:-z,relro,-z,now,-z,noexecstack>)
+endfunction()
+
 function(trefoil_flags target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
   target_compile_options(${target} PRIVATE
@@ -14,6 +34,7 @@ function(trefoil_flags target)
     target_compile_options(${target} PRIVATE
       $<$<CONFIG:Release>:-Wno-restrict>)
   endif()
+  trefoil_hardening(${target})
   if(TREFOIL_SANITIZE)
     target_compile_options(${target} PRIVATE
       -fsanitize=${TREFOIL_SANITIZE} -fno-omit-frame-pointer
