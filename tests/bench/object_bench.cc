@@ -86,37 +86,41 @@ void ChunkNoise(benchmark::State& state) {
 }
 BENCHMARK(ChunkNoise);
 
-// As the objects of an encrypted volume are sealed.
-const Keyring& BenchKeyring() {
+// What an encrypted volume, or one that is not, seals its objects under.
+const Keyring& KeyringOf(bool sealed) {
   static const Keyring* const keyring = [] {
     auto* made = new Keyring(Keyring::Mode::kSealed);
     made->Add(1, SecretBytes::Drawn(Random::System(), kKeyBytes));
     return made;
   }();
-  return *keyring;
+  return sealed ? *keyring : Keyring::Plain();
 }
 
-Sealer BenchSealer() {
+Sealer SealerOf(bool sealed) {
   ObjectHeader header;
-  header.cipher = Cipher::kAes256Gcm;
-  header.key_id = 1;
-  return Sealer::For(header, BenchKeyring()).value();
+  header.cipher = CipherOf(header.kind, KeyringOf(sealed));
+  header.key_id = KeyringOf(sealed).current();
+  return Sealer::For(header, KeyringOf(sealed)).value();
+}
+
+void TextAndSealed(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"text", "sealed"})->ArgsProduct({{0, 1}, {0, 1}});
 }
 
 void Seal(benchmark::State& state) {
   const std::string data = Data(state.range(0) != 0, kBlockBytes);
-  const Sealer sealer = BenchSealer();
+  const Sealer sealer = SealerOf(state.range(1) != 0);
   for (auto _ : state) {
     benchmark::DoNotOptimize(
         SealFrame(sealer, kHeaderBytes, 0, FrameType::kBlock, data).ok());
   }
   CountBytes(state, data.size());
 }
-BENCHMARK(Seal)->ArgName("text")->Arg(0)->Arg(1);
+BENCHMARK(Seal)->Apply(TextAndSealed);
 
 void Open(benchmark::State& state) {
   const std::string data = Data(state.range(0) != 0, kBlockBytes);
-  const Sealer sealer = BenchSealer();
+  const Sealer sealer = SealerOf(state.range(1) != 0);
   const std::string frame =
       SealFrame(sealer, kHeaderBytes, 0, FrameType::kBlock, data).value();
   for (auto _ : state) {
@@ -124,54 +128,59 @@ void Open(benchmark::State& state) {
   }
   CountBytes(state, data.size());
 }
-BENCHMARK(Open)->ArgName("text")->Arg(0)->Arg(1);
+BENCHMARK(Open)->Apply(TextAndSealed);
 
-FinishedObject WritePack(LocalTree& tree, std::string_view block,
-                         size_t blocks) {
-  auto writer =
-      ObjectWriter::Create(Env::Posix(), Random::System(), BenchKeyring(),
-                           tree.NewTemporaryPath().value(), {})
-          .value();
-  for (size_t i = 0; i < blocks; ++i) {
-    TREFOIL_CHECK(writer->Append(FrameType::kBlock, block).ok());
+// As destage does it: chunks, their ids, compressed and sealed into a pack.
+FinishedObject WritePack(LocalTree& tree, std::string_view data,
+                         const Keyring& keyring) {
+  const Chunker chunker(kKey, ChunkerOptions{});
+  auto writer = ObjectWriter::Create(Env::Posix(), Random::System(), keyring,
+                                     tree.NewTemporaryPath().value(), {})
+                    .value();
+  while (!data.empty()) {
+    const std::string_view chunk = data.substr(0, chunker.FirstChunk(data));
+    benchmark::DoNotOptimize(HmacSha256(kKey, chunk));
+    TREFOIL_CHECK(writer->Append(FrameType::kBlock, chunk).ok());
+    data.remove_prefix(chunk.size());
   }
   return writer->Finish().value();
 }
 
-// Sealing, hashing, writing and syncing 32 MiB.
-void WriteAndAdoptPack(benchmark::State& state) {
+// Everything that 32 MiB go through from journal to object, syncing included.
+void Destage(benchmark::State& state) {
   const ScratchDir dir;
   LocalTree tree(Env::Posix(), dir.path());
-  const std::string block = Noise(kBlockBytes);
-  constexpr size_t kBlocks = 256;
+  constexpr size_t kPackBytes = 32U << 20;
+  const std::string data = Data(state.range(0) != 0, kPackBytes);
   for (auto _ : state) {
-    const FinishedObject object = WritePack(tree, block, kBlocks);
+    const FinishedObject object =
+        WritePack(tree, data, KeyringOf(state.range(1) != 0));
     TREFOIL_CHECK(tree.Adopt(object, PackKey(object.name)).ok());
     TREFOIL_CHECK(tree.Delete(PackKey(object.name)).ok());
   }
-  CountBytes(state, kBlocks * kBlockBytes);
+  CountBytes(state, kPackBytes);
 }
-BENCHMARK(WriteAndAdoptPack)->UseRealTime();
+BENCHMARK(Destage)->Apply(TextAndSealed)->UseRealTime();
 
 void ReadBlock(benchmark::State& state) {
   const ScratchDir dir;
   LocalTree tree(Env::Posix(), dir.path());
+  const Keyring& keyring = KeyringOf(state.range(1) != 0);
   const std::string block = Data(state.range(0) != 0, kBlockBytes);
-  const FinishedObject object = WritePack(tree, block, 1);
+  auto writer = ObjectWriter::Create(Env::Posix(), Random::System(), keyring,
+                                     tree.NewTemporaryPath().value(), {})
+                    .value();
+  const FrameLocation location =
+      writer->Append(FrameType::kBlock, block).value();
+  const FinishedObject object = writer->Finish().value();
   const std::string key = PackKey(object.name);
   TREFOIL_CHECK(tree.Adopt(object, key).ok());
-  const std::string frame =
-      SealFrame(BenchSealer(), kHeaderBytes, 0, FrameType::kBlock, block)
-          .value();
-  const FrameLocation location{kHeaderBytes,
-                               static_cast<uint32_t>(frame.size()),
-                               static_cast<uint32_t>(block.size()), 0};
   for (auto _ : state) {
-    TREFOIL_CHECK(tree.ReadFrame(key, location, BenchKeyring()).ok());
+    TREFOIL_CHECK(tree.ReadFrame(key, location, keyring).ok());
   }
   CountBytes(state, block.size());
 }
-BENCHMARK(ReadBlock)->ArgName("text")->Arg(0)->Arg(1);
+BENCHMARK(ReadBlock)->Apply(TextAndSealed);
 
 }  // namespace
 }  // namespace trefoil
