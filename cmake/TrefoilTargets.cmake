@@ -10,7 +10,10 @@ endif()
 # What turns a memory error into a crash in place of a break-in. Sanitizers
 # find more and don't go together with it.
 function(trefoil_hardening target)
-  set(release $<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${TREFOIL_SANITIZE}>>>)
+  if(TREFOIL_SANITIZE)
+    return()
+  endif()
+  set(release $<CONFIG:Release>)
   target_compile_options(${target} PRIVATE $<${release}:
     -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -D_GLIBCXX_ASSERTIONS
     -fstack-protector-strong -fstack-clash-protection>)
