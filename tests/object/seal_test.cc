@@ -229,9 +229,9 @@ TEST_F(SealTest, EqualContentNeverLooksAlike) {
   std::set<std::string> fields;
   std::set<std::string> payloads;
   for (int i = 0; i < 100; ++i) {
-    const std::string bytes = Sealed(
-        header,
-        {{FrameType::kBlock, Noise(1, 64)}, {FrameType::kBlock, Noise(1, 64)}});
+    const std::string bytes =
+        Sealed(header, {{FrameType::kBlock, Noise(11, 64)},
+                        {FrameType::kBlock, Noise(11, 64)}});
     const auto salt = HeaderOf(bytes).salt;
     salts.emplace(salt.data(), salt.size());
     for (const size_t index : {0, 1}) {
@@ -239,8 +239,8 @@ TEST_F(SealTest, EqualContentNeverLooksAlike) {
       fields.insert(bytes.substr(at, kFrameFieldBytes));
       payloads.insert(bytes.substr(at + kFrameHeaderBytes, 64));
     }
-    EXPECT_EQ(bytes.find(Noise(1, 64)), std::string::npos);
-    EXPECT_EQ(bytes.find(Noise(1, 64).substr(0, 8)), std::string::npos);
+    EXPECT_EQ(bytes.find(Noise(11, 64)), std::string::npos);
+    EXPECT_EQ(bytes.find(Noise(11, 64).substr(0, 8)), std::string::npos);
   }
   EXPECT_EQ(salts.size(), 100);
   EXPECT_EQ(fields.size(), 200);
