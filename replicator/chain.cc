@@ -60,8 +60,9 @@ ChainLink Sort(const std::vector<ChainLink>& listed,
                BySeq* sorted) {
   ChainLink newest;
   for (const ChainLink& link : listed) {
+    if (damaged.contains(link.key)) continue;
     chain->highest = std::max(chain->highest, link.parsed.generation);
-    if (IsDisowned(link, claims) || damaged.contains(link.key)) continue;
+    if (IsDisowned(link, claims)) continue;
     (*sorted)[link.parsed.number].push_back(link);
     // Keys sort by generation, then number: the last one is the newest.
     newest = link;

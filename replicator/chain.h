@@ -17,7 +17,7 @@ struct OwnedChain {
   // Oldest first, sequence numbers without a gap; the first link is commit 1,
   // or a checkpoint, which stands for the commit of its number and all before.
   std::vector<ChainLink> links;
-  Generation highest;  // of all claims and commits
+  Generation highest;  // of all claims and all commits that count or did
 };
 
 // From the newest commit of the highest generation back to the newest

@@ -92,7 +92,7 @@ Status Recovery::LookAtTarget() {
     }
     return true;
   }));
-  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_, *keyring_));
+  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_, *keyring_, options_.strangers));
   for (const ObjectItem& item : volume_objects_)
     total_bytes_ += item.size_bytes;
   for (const ChainLink& link : chain_.links) total_bytes_ += link.size_bytes;
@@ -141,7 +141,7 @@ Status Recovery::Fetch(const std::vector<ObjectItem>& items) {
 // commits since.
 Status Recovery::FetchChain() {
   TREFOIL_TRY(Fetch(volume_objects_));
-  std::set<std::string> damaged;
+  std::set<std::string> damaged = options_.strangers;
   while (chain_.links.front().parsed.kind == ObjectKind::kCheckpoint) {
     const std::string key = chain_.links.front().key;
     const Status fetched = FetchCheckpoint();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "fs/object/object_store.h"
@@ -18,6 +19,8 @@ namespace trefoil {
 
 struct RecoverOptions {
   bool full = false;  // fetch every object before returning
+  // Commits and checkpoints of the target that are not this volume's (heads.h).
+  std::set<std::string> strangers = {};
   // Opens an encrypted copy.
   Secret secret;
   // Keep the volume key in VOLUME/key, for mounts that nobody attends.

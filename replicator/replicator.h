@@ -35,6 +35,10 @@ struct TargetStatus {
   uint64_t bytes_per_second = 0;  // over the last minute of shipping
   std::string last_error;         // empty: none since the last success
   int64_t last_error_time_nanos = 0;
+  // The last time that it did not hold what it had confirmed, or held what this
+  // volume never made: it was rolled back, emptied or tampered with.
+  std::string notice;  // empty: never
+  int64_t notice_time_nanos = 0;
 };
 
 struct ReplicatorOptions {

@@ -7,6 +7,7 @@
 #include "replicator/rebase.h"
 #include "replicator/shipper.h"
 #include "replicator/sources.h"
+#include "replicator/strangers.h"
 
 namespace trefoil {
 
@@ -72,6 +73,7 @@ Status Shipper::Claim() {
   if (held_ != ClaimName()) {  // in an earlier session
     const Status owner = CheckStillOwner(*store_, held_);
     if (!owner.Is(StatusCode::kNotFound)) return owner;
+    NoteNotice("the owner claim of this volume was gone from it");
   }
   OwnerClaim claim;
   claim.volume_id = source_.volume_id();
@@ -135,6 +137,7 @@ Status Shipper::Audit() {
     state_.status.bytes_held = found.held.bytes;
   }
   const CommitRef known = Watermark();
+  TREFOIL_TRY(LookForTampering(known, found));
   if (found.complete.seq.value != 0 || !IsStillThere(known, found.held)) {
     SetWatermark(found.complete, found.complete_key);
   } else {
@@ -143,6 +146,27 @@ Status Shipper::Audit() {
   if (found.complete.seq == source_.head().seq) found.held.sizes.clear();
   backlog_.Reset(found.complete.seq, std::move(found.held));
   audited_ = true;
+  return OkStatus();
+}
+
+Status Shipper::LookForTampering(const CommitRef& known,
+                                 const AuditResult& found) {
+  TREFOIL_ASSIGN(
+      const Strangers strangers,
+      FindStrangers(*store_, source_, [this] { return !stopping(); }));
+  if (strangers.count > 0) {
+    NoteNotice(fmt::format(
+        "it holds {} objects of this volume's place that this volume never "
+        "made, {} among them; whoever put them there has the right to write",
+        strangers.count, strangers.first));
+  } else if (found.complete.seq < known.seq &&
+             !IsStillThere(known, found.held)) {
+    NoteNotice(fmt::format(
+        "it held commit {}, and of what it confirmed only the state of commit "
+        "{} is whole now: it was emptied, rolled back, or lost objects; what "
+        "is missing is sent again",
+        known.seq.value, found.complete.seq.value));
+  }
   return OkStatus();
 }
 

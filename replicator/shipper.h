@@ -118,6 +118,8 @@ class Shipper {
   Status Validate();
   Status Audit();
   bool IsStillThere(const CommitRef& watermark, const HeldObjects& held);
+  // Whether the target held more, or holds what we never made.
+  Status LookForTampering(const CommitRef& known, const AuditResult& found);
   Status Rebase();
   Status PutObject(const std::string& key, const Hash256& name);
 
@@ -132,6 +134,8 @@ class Shipper {
   void NoteDeleted(uint64_t bytes);
   void NoteError(const Status& error);
   void NoteSuccess();
+  // Something that people should know of, and that shipping puts right.
+  void NoteNotice(const std::string& notice);
   void PublishBacklog();
   Status SaveState();
   void SaveStateIfDue();

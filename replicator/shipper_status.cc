@@ -156,6 +156,17 @@ void Shipper::NoteSuccess() {
   LogInfo(kTag, "target {} works again", options_.name);
 }
 
+void Shipper::NoteNotice(const std::string& notice) {
+  {
+    const MutexLock lock(mu_);
+    state_.status.notice = notice;
+    state_.status.notice_time_nanos = world_.clock.WallNanos();
+    dirty_ = true;
+  }
+  LogWarning(kTag, "target {}: {}", options_.name, notice);
+  on_change_();
+}
+
 void Shipper::PublishBacklog() {
   const MutexLock lock(mu_);
   TargetStatus& status = state_.status;

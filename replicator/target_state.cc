@@ -40,6 +40,8 @@ Json ToJson(const TargetState& state) {
           {"bytes_per_second", status.bytes_per_second},
           {"last_error", status.last_error},
           {"last_error_time_nanos", status.last_error_time_nanos},
+          {"notice", status.notice},
+          {"notice_time_nanos", status.notice_time_nanos},
           {"claims", std::move(claims)},
           {"claims_known", state.claims_known},
           {"superseded", state.superseded.value}};
@@ -70,6 +72,8 @@ TargetState FromJson(const Json& json) {
   json.at("bytes_per_second").get_to(status.bytes_per_second);
   json.at("last_error").get_to(status.last_error);
   json.at("last_error_time_nanos").get_to(status.last_error_time_nanos);
+  json.at("notice").get_to(status.notice);
+  json.at("notice_time_nanos").get_to(status.notice_time_nanos);
   json.at("claims_known").get_to(state.claims_known);
   json.at("superseded").get_to(state.superseded.value);
   for (const Json& item : json.at("claims")) {

@@ -36,6 +36,8 @@ CopyStatus ToCopyStatus(const TargetStatus& target) {
   copy.bytes_per_second = target.bytes_per_second;
   copy.last_error = target.last_error;
   copy.last_error_time_nanos = target.last_error_time_nanos;
+  copy.notice = target.notice;
+  copy.notice_time_nanos = target.notice_time_nanos;
   return copy;
 }
 

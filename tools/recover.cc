@@ -9,6 +9,7 @@
 #include "tools/commands.h"
 #include "tools/duration.h"
 #include "tools/progress.h"
+#include "tools/recover_source.h"
 #include "tools/report.h"
 #include "tools/target_arguments.h"
 #include "tools/volume_path.h"
@@ -18,44 +19,43 @@ namespace trefoil {
 namespace {
 
 struct RecoverArguments {
-  std::string from;
+  std::vector<std::string> from;
   std::string volume;
   bool full = false;
+  uint64_t at_least = 0;
   TargetArguments target;
 };
 
-// The name of the target in the new volume's configuration.
-const char* NameFor(const std::string& url) {
-  return url.rfind("dir:", 0) == 0 ? "second" : "offsite";
-}
-
-Status Recover(const RecoverArguments& arguments) {
-  TREFOIL_ASSIGN(
-      const TargetSettings settings,
-      ToSettings(NameFor(arguments.from), arguments.from, arguments.target));
-  TREFOIL_ASSIGN(const std::unique_ptr<ObjectStore> store,
-                 OpenForCommand(settings));
-  ProgressLine line;
+Result<std::string> Recover(const RecoverArguments& arguments) {
   RecoverOptions options;
+  std::optional<CommitSeq> at_least;
+  if (arguments.at_least > 0) at_least = CommitSeq(arguments.at_least);
+  TREFOIL_ASSIGN(
+      const RecoverSource source,
+      ChooseSource(arguments.from, arguments.target, options.secret, at_least));
+  options.strangers = source.head.strangers;
+  ProgressLine line;
   options.full = arguments.full;
   options.progress = [&](uint64_t done, uint64_t total) {
     line.Show(done, total,
               fmt::format("{} of {}", FormatBytes(done), FormatBytes(total)));
   };
-  return RecoverVolume(RealWorld(), *store, settings, arguments.volume,
-                       options);
+  TREFOIL_TRY(RecoverVolume(RealWorld(), *source.store, source.settings,
+                            arguments.volume, options));
+  return source.head.place;
 }
 
 int RunRecover(RecoverArguments arguments) {
   arguments.volume = AbsolutePath(arguments.volume);
-  const Status recovered = Recover(arguments);
+  const Result<std::string> recovered = Recover(arguments);
   if (!recovered.ok()) {
-    return Fail("recover", recovered, TargetAdvice(recovered));
+    return Fail("recover", recovered.status(),
+                TargetAdvice(recovered.status()));
   }
   Print(fmt::format(
       "{0}: recovered from {1}, detached\nnext: trefoil mount {0} MOUNTPOINT "
       "to look at it; trefoil takeover {0} to put it into service",
-      arguments.volume, arguments.from));
+      arguments.volume, *recovered));
   return kExitOk;
 }
 
@@ -88,9 +88,16 @@ void AddRecoverCommand(CLI::App& trefoil, Action* action) {
       "recover", "Make a new volume from one copy alone");
   recover
       ->add_option("--from", arguments->from,
-                   "The copy: dir:/path or s3+https://host/bucket[/prefix]")
+                   "The copy: dir:/path or s3+https://host/bucket[/prefix]; "
+                   "of several the newest is taken")
       ->type_name("URL")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->required();
+  recover
+      ->add_option("--at-least", arguments->at_least,
+                   "Refuse a copy whose newest commit is older than this one")
+      ->type_name("COMMIT");
   recover
       ->add_option("VOLUME", arguments->volume,
                    "A directory that is empty or not there yet")

@@ -105,6 +105,13 @@ std::string PlacesText(const Json& status) {
     text += OneLine(fmt::format("{}: {}", TextField(copy, "name"),
                                 TextField(copy, "url"))) +
             "\n";
+    const std::string notice = TextField(copy, "notice");
+    if (!notice.empty()) {
+      text += OneLine(fmt::format("  noticed {}: {}",
+                                  Time(NumberField(copy, "notice_time")),
+                                  notice)) +
+              "\n";
+    }
     const std::string error = TextField(copy, "last_error");
     if (error.empty()) continue;
     text += OneLine(fmt::format("  last error {}: {}",

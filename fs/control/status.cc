@@ -29,6 +29,8 @@ Json CopyToJson(Volume& volume, const CopyStatus& copy, int64_t now_nanos) {
   json["bytes_per_second"] = copy.bytes_per_second;
   json["last_error"] = copy.last_error;
   json["last_error_time"] = Seconds(copy.last_error_time_nanos);
+  json["notice"] = copy.notice;
+  json["notice_time"] = Seconds(copy.notice_time_nanos);
   return json;
 }
 

@@ -12,7 +12,7 @@
 //    "copies":  [{"name", "url", "state", "watermark", "watermark_time",
 //                 "age_seconds", "objects", "bytes", "objects_waiting",
 //                 "bytes_waiting", "bytes_per_second", "last_error",
-//                 "last_error_time"}...],
+//                 "last_error_time", "notice", "notice_time"}...],
 //    "snapshots": {"count", "newest": snapshot?}}
 //   snapshot := {"name", "label", "time"}
 //
@@ -46,6 +46,8 @@ struct CopyStatus {
   uint64_t bytes_per_second = 0;
   std::string last_error;
   int64_t last_error_time_nanos = 0;
+  std::string notice;
+  int64_t notice_time_nanos = 0;
 };
 
 // What the volume itself does not know.

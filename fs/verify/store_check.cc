@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "fs/object/object_reader.h"
+#include "fs/verify/keyless_check.h"
 #include "fs/verify/long_chain.h"
 #include "fs/verify/metadata_check.h"
 
@@ -30,12 +31,13 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
   findings_.report().bytes = table_.bytes();
   progress_.SetTotal(options_.read_data ? table_.bytes()
                                         : table_.objects().size());
-  ChainCheck chain(store_, *keyring_, scratch(), table_, volume_id_, findings_,
-                   progress_);
-  TREFOIL_ASSIGN(state_, chain.Run(chain_, options_.read_data));
   for (const ChainLink& link : chain_) {
     if (link.parsed.kind == ObjectKind::kCommit) ++findings_.report().commits;
   }
+  if (keyless_) return CheckWithoutKey();
+  ChainCheck chain(store_, *keyring_, scratch(), table_, volume_id_, findings_,
+                   progress_);
+  TREFOIL_ASSIGN(state_, chain.Run(chain_, options_.read_data));
   for (ListedObject& object : table_.objects()) {
     if (IsInChain(object.parsed.kind) && !object.named) {
       TREFOIL_TRY(chain.CheckLoose(object));
@@ -52,6 +54,16 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
   MetadataState metadata{scratch(), scratch(),    store_,
                          table_,    state_.epoch, {name_key_, nullptr}};
   return CheckMetadata(metadata, findings_);
+}
+
+Status StoreCheck::CheckWithoutKey() {
+  KeylessCheck check(store_, table_, *volume_id_, findings_, progress_);
+  TREFOIL_TRY(check.CheckChain(chain_));
+  if (has_chain_) state_.seq = CommitSeq(chain_.back().parsed.number);
+  TREFOIL_TRY(HashObjects());
+  TREFOIL_TRY(check.CheckClaims());
+  check.Conclude();
+  return OkStatus();
 }
 
 Status StoreCheck::FindCommits() {
@@ -87,6 +99,11 @@ Status StoreCheck::OpenSecrets() {
                              object.status());
   }
   volume_id_ = object->volume_id;
+  if (object->encrypted && options_.secret == nullptr) {
+    keyless_ = true;
+    keyring_ = std::make_shared<const Keyring>(Keyring::Mode::kSealed);
+    return OkStatus();
+  }
   TREFOIL_ASSIGN(
       const VolumeSecrets secrets,
       OpenSecretsOf(store_,

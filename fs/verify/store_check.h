@@ -47,6 +47,7 @@ class StoreCheck {
  private:
   Status FindCommits();
   Status OpenSecrets();
+  Status CheckWithoutKey();
   Status HashObjects();
   Status HashObject(ListedObject& object);
 
@@ -64,6 +65,7 @@ class StoreCheck {
   std::vector<ChainLink> chain_;
   CommitSeq checkpoint_;
   bool has_chain_ = false;
+  bool keyless_ = false;  // it is encrypted, and no secret was given
   std::optional<CommitSeq> newest_;
   ChainState state_;
 };
