@@ -10,6 +10,7 @@
 #include "tools/duration.h"
 #include "tools/progress.h"
 #include "tools/report.h"
+#include "tools/secret_source.h"
 #include "tools/target_arguments.h"
 #include "tools/volume_path.h"
 #include "tools/world.h"
@@ -21,7 +22,9 @@ struct RecoverArguments {
   std::string from;
   std::string volume;
   bool full = false;
+  bool no_key_file = false;
   TargetArguments target;
+  SecretArguments secret;
 };
 
 // The name of the target in the new volume's configuration.
@@ -35,8 +38,10 @@ Status Recover(const RecoverArguments& arguments) {
       ToSettings(NameFor(arguments.from), arguments.from, arguments.target));
   TREFOIL_ASSIGN(const std::unique_ptr<ObjectStore> store,
                  OpenForCommand(settings));
-  ProgressLine line;
   RecoverOptions options;
+  TREFOIL_ASSIGN(options.secret, SecretOfCopy(arguments.secret, *store));
+  options.keep_key_file = !arguments.no_key_file;
+  ProgressLine line;
   options.full = arguments.full;
   options.progress = [&](uint64_t done, uint64_t total) {
     line.Show(done, total,
@@ -50,7 +55,9 @@ int RunRecover(RecoverArguments arguments) {
   arguments.volume = AbsolutePath(arguments.volume);
   const Status recovered = Recover(arguments);
   if (!recovered.ok()) {
-    return Fail("recover", recovered, TargetAdvice(recovered));
+    const std::string advice = SecretAdvice(recovered);
+    return Fail("recover", recovered,
+                advice.empty() ? TargetAdvice(recovered) : advice);
   }
   Print(fmt::format(
       "{0}: recovered from {1}, detached\nnext: trefoil mount {0} MOUNTPOINT "
@@ -59,24 +66,31 @@ int RunRecover(RecoverArguments arguments) {
   return kExitOk;
 }
 
-Status Takeover(const std::string& argument) {
-  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(argument));
+struct TakeoverArguments {
+  std::string volume;
+  SecretArguments secret;
+};
+
+Status Takeover(const TakeoverArguments& arguments) {
+  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.volume));
   const auto client = ControlClient::Connect(location.volume);
   if (client.ok()) {
     return {
         StatusCode::kBusy,
         fmt::format("{}: mounted; 'trefoil umount' it first", location.volume)};
   }
-  return TakeOver(RealWorld(), location.volume);
+  TREFOIL_ASSIGN(const auto secret,
+                 SecretOfVolume(arguments.secret, location.volume));
+  return TakeOver(RealWorld(), location.volume, secret.get());
 }
 
-int RunTakeover(const std::string& volume) {
-  const Status taken = Takeover(volume);
+int RunTakeover(const TakeoverArguments& arguments) {
+  const Status taken = Takeover(arguments);
   if (!taken.ok()) return Fail("takeover", taken);
   Print(fmt::format(
       "{}: owns its copies from the next mount on; another machine that still "
       "has this volume will stop shipping",
-      AbsolutePath(volume)));
+      AbsolutePath(arguments.volume)));
   return kExitOk;
 }
 
@@ -97,16 +111,22 @@ void AddRecoverCommand(CLI::App& trefoil, Action* action) {
       ->required();
   recover->add_flag("--full", arguments->full,
                     "Fetch everything before returning");
+  recover->add_flag("--no-key-file", arguments->no_key_file,
+                    "Keep no key in VOLUME: every mount needs a secret");
+  AddCopySecretOptions(recover, &arguments->secret);
   AddTargetOptions(recover, &arguments->target);
   recover->callback([=] { *action = [=] { return RunRecover(*arguments); }; });
 }
 
 void AddTakeoverCommand(CLI::App& trefoil, Action* action) {
-  const auto volume = std::make_shared<std::string>();
+  const auto arguments = std::make_shared<TakeoverArguments>();
   CLI::App* takeover = trefoil.add_subcommand(
       "takeover", "Let a recovered volume own and ship to its copies");
-  takeover->add_option("VOLUME", *volume, "The recovered volume")->required();
-  takeover->callback([=] { *action = [=] { return RunTakeover(*volume); }; });
+  takeover->add_option("VOLUME", arguments->volume, "The recovered volume")
+      ->required();
+  AddSecretOptions(takeover, &arguments->secret);
+  takeover->callback(
+      [=] { *action = [=] { return RunTakeover(*arguments); }; });
 }
 
 }  // namespace trefoil
