@@ -18,11 +18,21 @@ Status Shipper::Connect() {
   if (options_.tidy) TREFOIL_TRY(options_.tidy(*store_));
   checked_nanos_ = world_.clock.MonotonicNanos();
   checkpoints_seen_ = CommitSeq();
-  TREFOIL_TRY(side_.PutVolumeObjects(
+  TREFOIL_TRY(PutVolumeObject());
+  return Validate();
+}
+
+Status Shipper::PutVolumeObject() {
+  return side_.PutVolumeObject(
       [this](const std::string& key, const Hash256& name) {
         return PutObject(key, name);
-      }));
-  return Validate();
+      },
+      [this](const ObjectInfo& object) -> Status {
+        TREFOIL_TRY(CheckClaim());
+        TREFOIL_TRY(store_->Delete(object.key));
+        NoteDeleted(object.size_bytes);
+        return OkStatus();
+      });
 }
 
 // The newest local commit of an older generation: where ours begins. The

@@ -169,6 +169,7 @@ Result<bool> Shipper::ShipMore() {
     nudged_ = false;
   }
   TREFOIL_TRY(RecheckIfDue());
+  TREFOIL_TRY(PutVolumeObject());
   TREFOIL_TRY(backlog_.Scan(kScanCommits));
   if (std::exchange(full_, false) && !backlog_.rebasing()) {
     TREFOIL_TRY(CollectGarbage().status());
@@ -223,6 +224,8 @@ Status Shipper::ShipFront() {
   // Who swaps disks is quick; a look at this kind of target costs nothing.
   if (options_.removable) TREFOIL_TRY(CheckWatermark());
   if (IsSabotaged(Sabotage::kMoveWatermarkEarly)) SetWatermark(ref, last.key);
+  // It may be sealed under a key that only a new volume object brings.
+  TREFOIL_TRY(PutVolumeObject());
   if (!backlog_.IsPresent(last)) TREFOIL_TRY(PutObject(last.key, last.name));
   if (backlog_.rebasing()) side_.NotePut(last);
   backlog_.FrontDone();
@@ -235,6 +238,7 @@ Status Shipper::ShipFront() {
 Status Shipper::ShipSideObjects() {
   const CommitSeq watermark = Watermark().seq;
   if (watermark == checkpoints_seen_) return OkStatus();
+  TREFOIL_TRY(PutVolumeObject());
   const auto released = side_.PutCheckpoint(
       watermark, [this](const std::string& key, const Hash256& name) {
         return PutObject(key, name);

@@ -112,6 +112,8 @@ class Shipper {
 
   // --- Beginning of a session: session.cc --------------------------------
   Status Connect();
+  // Whenever the ways in were changed.
+  Status PutVolumeObject();
   Status Claim();
   Result<CommitRef> FindClaimBase();
   Result<bool> ClaimIsOurs(const ClaimName& claim);

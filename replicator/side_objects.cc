@@ -5,12 +5,16 @@
 
 #include <vector>
 
+#include "fs/object/object_reader.h"
+
 namespace trefoil {
 
 namespace {
 
 constexpr std::string_view kVolumePrefix = "volume/";
 constexpr std::string_view kCheckpointPrefix = "checkpoint/";
+// Looked at on a target; more are not this volume's doing.
+constexpr size_t kMaxVolumeObjects = 64;
 
 Result<std::vector<ObjectInfo>> ListObjects(ObjectStore& store,
                                             std::string_view prefix) {
@@ -24,24 +28,36 @@ Result<std::vector<ObjectInfo>> ListObjects(ObjectStore& store,
 
 }  // namespace
 
-Status SideObjects::Learn(ObjectStore& target) {
-  on_target_.clear();
-  TREFOIL_ASSIGN(const auto local,
-                 ListObjects(source_.objects(), kVolumePrefix));
+// Keys change, so a target may have a volume object that the primary no longer
+// has.
+Status SideObjects::LearnVolumeObjects(ObjectStore& target) {
   TREFOIL_ASSIGN(const auto there, ListObjects(target, kVolumePrefix));
   for (const ObjectInfo& object : there) {
     on_target_[object.key] = object.size_bytes;
+    bool ours = source_.objects().Head(object.key).ok();
+    if (!ours && volume_objects_.size() < kMaxVolumeObjects) {
+      const auto header = ReadObjectHeader(target, object.key);
+      const bool damaged = header.status().Is(StatusCode::kCorruption) ||
+                           header.status().Is(StatusCode::kNewerFormat);
+      if (!damaged) TREFOIL_TRY(header.status());
+      ours = header.ok() && header->volume_id == source_.volume_id();
+    }
+    if (ours) volume_objects_.insert(object.key);
   }
-  bool shared = there.empty();
-  for (const ObjectInfo& object : local) {
-    shared = shared || on_target_.contains(object.key);
-  }
-  if (!shared) {
+  if (!there.empty() && volume_objects_.empty()) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("{} holds another volume; give this one a place "
                               "of its own",
                               target.Describe()));
   }
+  return OkStatus();
+}
+
+Status SideObjects::Learn(ObjectStore& target) {
+  on_target_.clear();
+  volume_objects_.clear();
+  newest_.clear();
+  TREFOIL_TRY(LearnVolumeObjects(target));
   TREFOIL_ASSIGN(const auto checkpoints,
                  ListObjects(target, kCheckpointPrefix));
   for (const ObjectInfo& object : checkpoints) {
@@ -58,10 +74,36 @@ Status SideObjects::Put(const ObjectInfo& object, const PutFunction& put) {
   return OkStatus();
 }
 
-Status SideObjects::PutVolumeObjects(const PutFunction& put) {
-  TREFOIL_ASSIGN(const auto objects,
-                 ListObjects(source_.objects(), kVolumePrefix));
-  for (const ObjectInfo& object : objects) TREFOIL_TRY(Put(object, put));
+Status SideObjects::PutVolumeObject(const PutFunction& put,
+                                    const RemoveFunction& remove) {
+  constexpr int kAttempts = 3;
+  for (int attempt = 1;; ++attempt) {
+    TREFOIL_ASSIGN(const auto objects,
+                   ListObjects(source_.objects(), kVolumePrefix));
+    if (objects.empty() || objects.back().key == newest_) return OkStatus();
+    const ObjectInfo& newest = objects.back();
+    const Status done = Put(newest, put);
+    // A newer one took its place just now.
+    if (done.Is(StatusCode::kTrimmed) && attempt < kAttempts) continue;
+    TREFOIL_TRY(done);
+    TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(newest.key));
+    volume_objects_.insert(newest.key);
+    TREFOIL_TRY(RemoveOlder(parsed, remove));
+    newest_ = newest.key;
+    return OkStatus();
+  }
+}
+
+Status SideObjects::RemoveOlder(const ParsedKey& newest,
+                                const RemoveFunction& remove) {
+  const std::unordered_set<std::string> known = volume_objects_;
+  for (const std::string& key : known) {
+    TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
+    if (parsed.number >= newest.number) continue;
+    TREFOIL_TRY(remove({key, on_target_[key]}));
+    volume_objects_.erase(key);
+    on_target_.erase(key);
+  }
   return OkStatus();
 }
 

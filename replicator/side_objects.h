@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects beside the chain: volume objects, which must be on a target before
-// its first commit, and checkpoints, which may follow once the commit that
-// they equal is there (O3).
+// Objects beside the chain: the volume object, which must be on a target before
+// its first commit and before all that is sealed under a key that it brings
+// (O7), and checkpoints, which may follow once the commit that they equal is
+// there (O3).
 // Thread rule: one thread.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "fs/object/object_store.h"
 #include "replicator/commit_source.h"
@@ -19,14 +21,16 @@ class SideObjects {
  public:
   using PutFunction =
       std::function<Status(const std::string& key, const Hash256& name)>;
+  using RemoveFunction = std::function<Status(const ObjectInfo& object)>;
 
   explicit SideObjects(CommitSource& source) : source_(source) {}
 
   // Looks at what is on the target. kInvalidArgument when it holds a volume
-  // and not this one.
+  // and not this one: the headers say whose they are.
   Status Learn(ObjectStore& target);
-  // Puts what is missing of the volume objects.
-  Status PutVolumeObjects(const PutFunction& put);
+  // Puts the newest volume object when it is missing. Then older ones go, which
+  // would still open to a secret that was taken back.
+  Status PutVolumeObject(const PutFunction& put, const RemoveFunction& remove);
   // Puts the newest checkpoint when it is missing and not beyond `watermark`;
   // answers with the commit that the target needs no older ones for, 0 when
   // there is none.
@@ -42,9 +46,14 @@ class SideObjects {
     return found != on_target_.end() && found->second == object.size_bytes;
   }
   Status Put(const ObjectInfo& object, const PutFunction& put);
+  Status LearnVolumeObjects(ObjectStore& target);
+  Status RemoveOlder(const ParsedKey& newest, const RemoveFunction& remove);
 
   CommitSource& source_;
   std::unordered_map<std::string, uint64_t> on_target_;  // sizes by key
+  // Of this volume, on the target.
+  std::unordered_set<std::string> volume_objects_;
+  std::string newest_;  // the local volume object that was dealt with
 };
 
 }  // namespace trefoil

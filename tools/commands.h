@@ -18,6 +18,7 @@ void AddSnapshotCommand(CLI::App& trefoil, Action* action);
 void AddFsckCommand(CLI::App& trefoil, Action* action);
 void AddRecoverCommand(CLI::App& trefoil, Action* action);
 void AddTakeoverCommand(CLI::App& trefoil, Action* action);
+void AddKeyCommand(CLI::App& trefoil, Action* action);
 void AddSambaConfCommand(CLI::App& trefoil, Action* action);
 
 // Exit codes of fsck(8).

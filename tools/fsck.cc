@@ -9,6 +9,7 @@
 #include "tools/json_fields.h"
 #include "tools/progress.h"
 #include "tools/report.h"
+#include "tools/secret_source.h"
 #include "tools/target_arguments.h"
 #include "tools/volume_path.h"
 #include "tools/world.h"
@@ -21,6 +22,7 @@ struct FsckArguments {
   bool read_data = false;
   bool json = false;
   TargetArguments target;
+  SecretArguments secret;
 };
 
 const char* SeverityName(Severity severity) {
@@ -88,19 +90,25 @@ Status CheckNotMounted(const VolumeLocation& location) {
               location.mountpoint.empty() ? "" : " at " + location.mountpoint)};
 }
 
-Result<VerifyReport> CheckVolume(const std::string& argument,
-                                 const VerifyOptions& options) {
-  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(argument));
+Result<VerifyReport> CheckVolume(const FsckArguments& arguments,
+                                 VerifyOptions options) {
+  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.place));
   TREFOIL_TRY(CheckNotMounted(location));
+  TREFOIL_ASSIGN(options.secret,
+                 SecretOfVolume(arguments.secret, location.volume));
   return VerifyVolume(RealWorld(), location.volume, options);
 }
 
 Result<VerifyReport> CheckTarget(const FsckArguments& arguments,
-                                 const VerifyOptions& options) {
+                                 VerifyOptions options) {
   TREFOIL_ASSIGN(const TargetSettings settings,
                  ToSettings("", arguments.place, arguments.target));
   TREFOIL_ASSIGN(const std::unique_ptr<ObjectStore> store,
                  OpenForCommand(settings));
+  TREFOIL_ASSIGN(Secret secret, SecretOfCopy(arguments.secret, *store));
+  if (secret.kind != Secret::Kind::kNone) {
+    options.secret = std::make_shared<const Secret>(std::move(secret));
+  }
   return VerifyStore(RealWorld(), *store, options);
 }
 
@@ -119,7 +127,7 @@ int RunFsck(const FsckArguments& arguments) {
       line.Show(done, total, "checking " + arguments.place);
     };
     return IsUrl(arguments.place) ? CheckTarget(arguments, options)
-                                  : CheckVolume(arguments.place, options);
+                                  : CheckVolume(arguments, options);
   }();
   if (!report.ok()) {
     return FailFsck(report.status(), Advice(arguments, report.status()));
@@ -144,6 +152,7 @@ void AddFsckCommand(CLI::App& trefoil, Action* action) {
   fsck->add_flag("--read-data", arguments->read_data,
                  "Read and hash every byte of every object");
   fsck->add_flag("--json", arguments->json, "Print JSON");
+  AddSecretOptions(fsck, &arguments->secret);
   AddTargetOptions(fsck, &arguments->target);
   fsck->callback([=] { *action = [=] { return RunFsck(*arguments); }; });
 }

@@ -14,6 +14,7 @@
 #include "tools/block_device.h"
 #include "tools/commands.h"
 #include "tools/created_tree.h"
+#include "tools/init_secrets.h"
 #include "tools/init_targets.h"
 #include "tools/report.h"
 #include "tools/target_arguments.h"
@@ -32,6 +33,7 @@ struct InitArguments {
   std::string offsite;
   bool force = false;
   TargetArguments target;
+  InitSecretArguments secrets;
 };
 
 bool IsInside(const std::string& path, const std::string& directory) {
@@ -124,6 +126,7 @@ Result<VolumeId> ReadVolumeId(const std::string& volume) {
 Status Make(const InitArguments& arguments,
             const std::vector<TargetSettings>& targets) {
   Env& env = Env::Posix();
+  TREFOIL_ASSIGN(const auto secrets, InitSecrets::Gather(arguments.secrets));
   // Undone in the order of destruction: nothing is left of a failed init.
   CreatedTree made_volume(env, arguments.volume);
   std::list<CreatedTree> made_targets;
@@ -131,7 +134,7 @@ Status Make(const InitArguments& arguments,
     const std::string dir = DirOf(target);
     if (!dir.empty()) made_targets.emplace_back(env, dir);
   }
-  TREFOIL_TRY(Volume::Format(RealWorld(), arguments.volume));
+  TREFOIL_TRY(Volume::Format(RealWorld(), arguments.volume, secrets->format()));
   if (chmod(arguments.volume.c_str(), kVolumeMode) != 0) {
     return Status::FromErrno(errno, "chmod " + arguments.volume);
   }
@@ -140,8 +143,10 @@ Status Make(const InitArguments& arguments,
   config.targets = targets;
   TREFOIL_TRY(PrepareTargets(id, arguments.force, &config.targets));
   TREFOIL_TRY(SaveConfig(env, arguments.volume, config));
+  TREFOIL_TRY(secrets->WriteKit(id, config));
   made_volume.Keep();
   for (CreatedTree& made : made_targets) made.Keep();
+  secrets->Keep();
   Print(fmt::format("volume {} made in {}\nnext: trefoil mount {} MOUNTPOINT",
                     ToHex({id.data(), id.size()}), arguments.volume,
                     arguments.volume));
@@ -178,8 +183,11 @@ Status Complete(const InitArguments& arguments,
 int RunInit(InitArguments arguments) {
   arguments.volume = AbsolutePath(arguments.volume);
   const Result<std::vector<TargetSettings>> targets = PlanTargets(arguments);
-  if (!targets.ok()) {
-    static_cast<void>(Fail("init", targets.status()));
+  const Status usage =
+      targets.ok() ? CheckSecretArguments(arguments.secrets, arguments.volume)
+                   : targets.status();
+  if (!usage.ok()) {
+    static_cast<void>(Fail("init", usage));
     return kExitUsage;
   }
   const bool there =
@@ -212,6 +220,7 @@ void AddInitCommand(CLI::App& trefoil, Action* action) {
       ->type_name("URL");
   init->add_flag("--force", arguments->force,
                  "Accept a target that can't be reached now");
+  AddInitSecretOptions(init, &arguments->secrets);
   AddTargetOptions(init, &arguments->target);
   init->callback([=] { *action = [=] { return RunInit(*arguments); }; });
 }

@@ -58,6 +58,7 @@ void Declare(CLI::App& trefoil, Action* action) {
   AddFsckCommand(trefoil, action);
   AddRecoverCommand(trefoil, action);
   AddTakeoverCommand(trefoil, action);
+  AddKeyCommand(trefoil, action);
   AddSambaConfCommand(trefoil, action);
 }
 

@@ -39,6 +39,19 @@ Result<MountSettings> ToSettings(const MountArguments& arguments) {
   if (!arguments.credentials_file.empty()) {
     settings.credentials_file = Absolute(arguments.credentials_file);
   }
+  SecretArguments& secret = settings.secret;
+  if (arguments.passphrase_file == "-") {
+    secret.passphrase_file = arguments.passphrase_file;
+  } else if (!arguments.passphrase_file.empty()) {
+    secret.passphrase_file = Absolute(arguments.passphrase_file);
+  }
+  if (!arguments.key_command.empty()) {
+    secret.key_command = arguments.key_command;
+  }
+  if (!secret.passphrase_file.empty() && !secret.key_command.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "either a passphrase file or a key command, not both");
+  }
   return settings;
 }
 
@@ -65,6 +78,10 @@ Result<MountPlan> MakePlan(const MountArguments& arguments,
   TREFOIL_ASSIGN(plan.volume, volume);
   TREFOIL_ASSIGN(plan.mountpoint,
                  PrepareMountpoint(arguments.mountpoint, settings.nonempty));
+  // What is typed is taken before the terminal is left.
+  if (SecretIsTyped(settings.secret, plan.volume)) {
+    TREFOIL_ASSIGN(plan.secret, SecretOfVolume(settings.secret, plan.volume));
+  }
   return plan;
 }
 
@@ -156,6 +173,16 @@ void AddMountCommand(CLI::App& trefoil, Action* action) {
                     "Log to this file instead of the system's log");
   mount->add_option("--credentials-file", arguments->credentials_file,
                     "AWS credentials file for the offsite copy");
+  mount
+      ->add_option("--passphrase-file", arguments->passphrase_file,
+                   "Open the volume with the passphrase in this file; - is "
+                   "standard input")
+      ->type_name("FILE");
+  mount
+      ->add_option("--key-command", arguments->key_command,
+                   "Open the volume with the key that this command prints")
+      ->type_name("COMMAND")
+      ->excludes("--passphrase-file");
   mount->add_flag("--read-only", arguments->read_only,
                   "Change nothing, not even the volume's own files");
   mount->callback([=] { *action = [=] { return RunMount(*arguments); }; });

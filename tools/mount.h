@@ -20,6 +20,8 @@ struct MountArguments {
   std::vector<std::string> options;  // what follows each -o
   std::string log_file;
   std::string credentials_file;
+  std::string passphrase_file;
+  std::string key_command;
 };
 
 // The exit code; 0 in the background once the mount answers.

@@ -147,6 +147,14 @@ Status AddOption(std::string_view option, bool sloppy,
   if (name == "credentials_file") {
     return AddPath(option, value, &settings->credentials_file);
   }
+  if (name == "passphrase_file") {
+    return AddPath(option, value, &settings->secret.passphrase_file);
+  }
+  if (name == "key_command") {
+    if (value.empty()) return Bad(option, "a command");
+    settings->secret.key_command = value;
+    return OkStatus();
+  }
   if (name == "log_file") return AddPath(option, value, &settings->log_file);
   if (sloppy) return OkStatus();
   return {StatusCode::kInvalidArgument,

@@ -9,6 +9,7 @@
 
 #include "fs/base/status.h"
 #include "fs/fuse/session.h"
+#include "tools/secret_source.h"
 
 namespace trefoil {
 
@@ -21,6 +22,7 @@ struct MountSettings {
   std::optional<int64_t> commit_interval_seconds;
   std::optional<uint64_t> journal_capacity_bytes;
   std::string credentials_file;
+  SecretArguments secret;
   std::string log_file;
 };
 

@@ -91,6 +91,11 @@ VolumeOptions ToVolumeOptions(const MountPlan& plan,
   return options;
 }
 
+Result<std::shared_ptr<const Secret>> FindSecret(const MountPlan& plan) {
+  if (plan.secret != nullptr) return plan.secret;
+  return SecretOfVolume(plan.settings.secret, plan.volume);
+}
+
 // Everything that runs while the volume is mounted. Start and End in order;
 // what has not been started is not ended.
 class MountDaemon {
@@ -117,8 +122,9 @@ class MountDaemon {
 
 Status MountDaemon::Start() {
   TREFOIL_ASSIGN(config_, LoadConfig(Env::Posix(), plan_.volume));
-  TREFOIL_ASSIGN(volume_,
-                 OpenVolume(plan_.volume, ToVolumeOptions(plan_, config_)));
+  VolumeOptions options = ToVolumeOptions(plan_, config_);
+  TREFOIL_ASSIGN(options.secret, FindSecret(plan_));
+  TREFOIL_ASSIGN(volume_, OpenVolume(plan_.volume, options));
   TREFOIL_ASSIGN(replicator_,
                  Replicator::Create(
                      RealWorld(), *volume_, config_,
@@ -140,9 +146,11 @@ Status MountDaemon::StartSession() {
 }
 
 Status MountDaemon::StartControl() {
-  const ControlIdentity identity{.version = Version(),
-                                 .mountpoint = plan_.mountpoint,
-                                 .detached = config_.detached};
+  const ControlIdentity identity{
+      .version = Version(),
+      .mountpoint = plan_.mountpoint,
+      .detached = config_.detached,
+      .secret = [this] { return FindSecret(plan_); }};
   TREFOIL_ASSIGN(control_,
                  ControlServer::Start(plan_.volume,
                                       VolumeHandlers(*volume_, *targets_,

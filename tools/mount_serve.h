@@ -3,6 +3,7 @@
 // replicator and the control socket.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "tools/daemonize.h"
@@ -15,6 +16,8 @@ struct MountPlan {
   std::string mountpoint;  // checked by PrepareMountpoint
   bool read_only = false;  // open the volume itself without writing to it
   MountSettings settings;
+  // What was typed, which can't be asked for again; null: see `settings`.
+  std::shared_ptr<const Secret> secret;
 };
 
 // Serves the mount until it is unmounted or a signal ends it, then closes the

@@ -7,10 +7,12 @@
 
 namespace trefoil {
 
-Result<OpenedVolume> OpenReadOnly(const std::string& volume_path) {
+Result<OpenedVolume> OpenReadOnly(const std::string& volume_path,
+                                  const SecretArguments& secret) {
   OpenedVolume opened;
   TREFOIL_ASSIGN(opened.config, LoadConfig(Env::Posix(), volume_path));
   VolumeOptions options;
+  TREFOIL_ASSIGN(options.secret, SecretOfVolume(secret, volume_path));
   options.read_only = true;
   options.background = false;
   options.journal_capacity_bytes = opened.config.journal_capacity_bytes;

@@ -12,6 +12,7 @@
 #include "fs/volume/config.h"
 #include "fs/volume/volume.h"
 #include "replicator/replicator.h"
+#include "tools/secret_source.h"
 
 namespace trefoil {
 
@@ -22,7 +23,8 @@ struct OpenedVolume {
 };
 
 // kBusy when another process holds it.
-Result<OpenedVolume> OpenReadOnly(const std::string& volume_path);
+Result<OpenedVolume> OpenReadOnly(const std::string& volume_path,
+                                  const SecretArguments& secret);
 
 // What the replicator knows of a target, in the control socket's words.
 CopyStatus ToCopyStatus(const TargetStatus& target);

@@ -11,6 +11,7 @@
 #include "tools/progress.h"
 #include "tools/recover_source.h"
 #include "tools/report.h"
+#include "tools/secret_source.h"
 #include "tools/target_arguments.h"
 #include "tools/volume_path.h"
 #include "tools/world.h"
@@ -23,16 +24,20 @@ struct RecoverArguments {
   std::string volume;
   bool full = false;
   uint64_t at_least = 0;
+  bool no_key_file = false;
   TargetArguments target;
+  SecretArguments secret;
 };
 
 Result<std::string> Recover(const RecoverArguments& arguments) {
   RecoverOptions options;
   std::optional<CommitSeq> at_least;
   if (arguments.at_least > 0) at_least = CommitSeq(arguments.at_least);
-  TREFOIL_ASSIGN(
-      const RecoverSource source,
-      ChooseSource(arguments.from, arguments.target, options.secret, at_least));
+  TREFOIL_ASSIGN(RecoverSource source,
+                 ChooseSource(arguments.from, arguments.target,
+                              arguments.secret, at_least));
+  options.secret = std::move(source.secret);
+  options.keep_key_file = !arguments.no_key_file;
   options.strangers = source.head.strangers;
   ProgressLine line;
   options.full = arguments.full;
@@ -49,8 +54,9 @@ int RunRecover(RecoverArguments arguments) {
   arguments.volume = AbsolutePath(arguments.volume);
   const Result<std::string> recovered = Recover(arguments);
   if (!recovered.ok()) {
+    const std::string advice = SecretAdvice(recovered.status());
     return Fail("recover", recovered.status(),
-                TargetAdvice(recovered.status()));
+                advice.empty() ? TargetAdvice(recovered.status()) : advice);
   }
   Print(fmt::format(
       "{0}: recovered from {1}, detached\nnext: trefoil mount {0} MOUNTPOINT "
@@ -59,24 +65,31 @@ int RunRecover(RecoverArguments arguments) {
   return kExitOk;
 }
 
-Status Takeover(const std::string& argument) {
-  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(argument));
+struct TakeoverArguments {
+  std::string volume;
+  SecretArguments secret;
+};
+
+Status Takeover(const TakeoverArguments& arguments) {
+  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.volume));
   const auto client = ControlClient::Connect(location.volume);
   if (client.ok()) {
     return {
         StatusCode::kBusy,
         fmt::format("{}: mounted; 'trefoil umount' it first", location.volume)};
   }
-  return TakeOver(RealWorld(), location.volume);
+  TREFOIL_ASSIGN(const auto secret,
+                 SecretOfVolume(arguments.secret, location.volume));
+  return TakeOver(RealWorld(), location.volume, secret.get());
 }
 
-int RunTakeover(const std::string& volume) {
-  const Status taken = Takeover(volume);
+int RunTakeover(const TakeoverArguments& arguments) {
+  const Status taken = Takeover(arguments);
   if (!taken.ok()) return Fail("takeover", taken);
   Print(fmt::format(
       "{}: owns its copies from the next mount on; another machine that still "
       "has this volume will stop shipping",
-      AbsolutePath(volume)));
+      AbsolutePath(arguments.volume)));
   return kExitOk;
 }
 
@@ -104,16 +117,22 @@ void AddRecoverCommand(CLI::App& trefoil, Action* action) {
       ->required();
   recover->add_flag("--full", arguments->full,
                     "Fetch everything before returning");
+  recover->add_flag("--no-key-file", arguments->no_key_file,
+                    "Keep no key in VOLUME: every mount needs a secret");
+  AddCopySecretOptions(recover, &arguments->secret);
   AddTargetOptions(recover, &arguments->target);
   recover->callback([=] { *action = [=] { return RunRecover(*arguments); }; });
 }
 
 void AddTakeoverCommand(CLI::App& trefoil, Action* action) {
-  const auto volume = std::make_shared<std::string>();
+  const auto arguments = std::make_shared<TakeoverArguments>();
   CLI::App* takeover = trefoil.add_subcommand(
       "takeover", "Let a recovered volume own and ship to its copies");
-  takeover->add_option("VOLUME", *volume, "The recovered volume")->required();
-  takeover->callback([=] { *action = [=] { return RunTakeover(*volume); }; });
+  takeover->add_option("VOLUME", arguments->volume, "The recovered volume")
+      ->required();
+  AddSecretOptions(takeover, &arguments->secret);
+  takeover->callback(
+      [=] { *action = [=] { return RunTakeover(*arguments); }; });
 }
 
 }  // namespace trefoil

@@ -19,16 +19,22 @@ const char* NameFor(const std::string& url) {
 
 Result<RecoverSource> ChooseSource(const std::vector<std::string>& urls,
                                    const TargetArguments& arguments,
-                                   const Secret& secret,
+                                   const SecretArguments& given,
                                    std::optional<CommitSeq> at_least) {
   std::vector<RecoverSource> sources;
   std::vector<CopyHead> heads;
+  Secret secret;  // found, or asked for, once
+  bool found = false;
   for (const std::string& url : urls) {
     RecoverSource source;
     TREFOIL_ASSIGN(source.settings, ToSettings(NameFor(url), url, arguments));
     auto store = OpenForCommand(source.settings);
     if (store.ok()) {
       source.store = std::move(*store);
+      if (!found) {
+        TREFOIL_ASSIGN(secret, SecretOfCopy(given, *source.store));
+        found = true;
+      }
       heads.push_back(FindHead(*source.store, secret));
     } else {
       heads.emplace_back().status = store.status();
@@ -39,6 +45,7 @@ Result<RecoverSource> ChooseSource(const std::vector<std::string>& urls,
   TREFOIL_ASSIGN(const HeadChoice choice, ChooseHead(heads, at_least));
   RecoverSource source = std::move(sources[choice.newest]);
   source.head = std::move(heads[choice.newest]);
+  source.secret = std::move(secret);
   Print(OneLine(fmt::format("{}: the newest state is {}", source.head.place,
                             DescribeHead(source.head))));
   for (const std::string& difference : choice.differences) {

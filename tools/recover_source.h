@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "replicator/heads.h"
+#include "tools/secret_source.h"
 #include "tools/target_arguments.h"
 
 namespace trefoil {
@@ -15,6 +16,7 @@ namespace trefoil {
 struct RecoverSource {
   TargetSettings settings;
   std::unique_ptr<ObjectStore> store;
+  Secret secret;  // opens it
   CopyHead head;
 };
 
@@ -22,7 +24,7 @@ struct RecoverSource {
 // differ, and gives that one. A copy that does not answer is told, too.
 Result<RecoverSource> ChooseSource(const std::vector<std::string>& urls,
                                    const TargetArguments& arguments,
-                                   const Secret& secret,
+                                   const SecretArguments& secret,
                                    std::optional<CommitSeq> at_least);
 
 }  // namespace trefoil

@@ -19,18 +19,21 @@ struct SnapshotArguments {
   std::string label;
   std::string name;
   bool json = false;
+  SecretArguments secret;
 };
 
 // Snapshots of a volume, mounted or not, as control's `snapshot-list`.
-Result<Json> ListSnapshots(const std::string& argument) {
-  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(argument));
+Result<Json> ListSnapshots(const SnapshotArguments& arguments) {
+  TREFOIL_ASSIGN(const VolumeLocation location,
+                 FindVolume(arguments.mountpoint));
   const auto client = ControlClient::Connect(location.volume);
   if (client.ok()) {
     return (*client)->Call("snapshot-list", Json::object(),
                            kControlTimeoutNanos);
   }
   if (!client.status().Is(StatusCode::kUnavailable)) return client.status();
-  TREFOIL_ASSIGN(const OpenedVolume opened, OpenReadOnly(location.volume));
+  TREFOIL_ASSIGN(const OpenedVolume opened,
+                 OpenReadOnly(location.volume, arguments.secret));
   TREFOIL_ASSIGN(const std::vector<SnapshotInfo> snapshots,
                  opened.volume->ListSnapshots());
   Json json = Json::array();
@@ -53,7 +56,7 @@ int RunCreate(const SnapshotArguments& arguments) {
 }
 
 int RunList(const SnapshotArguments& arguments) {
-  const Result<Json> snapshots = ListSnapshots(arguments.mountpoint);
+  const Result<Json> snapshots = ListSnapshots(arguments);
   if (!snapshots.ok()) return Fail("snapshot list", snapshots.status());
   if (arguments.json) {
     Print(JsonText(*snapshots));
@@ -108,6 +111,7 @@ void AddSnapshotCommand(CLI::App& trefoil, Action* action) {
   CLI::App* list =
       AddOne(snapshot, "list", "Show all snapshots", arguments.get());
   list->add_flag("--json", arguments->json, "Print JSON");
+  AddSecretOptions(list, &arguments->secret);
   list->callback([=] { *action = [=] { return RunList(*arguments); }; });
 
   CLI::App* remove =

@@ -22,11 +22,14 @@ struct StatusArguments {
   bool json = false;
   bool check = false;
   std::string max_age = "1h";
+  SecretArguments secret;
 };
 
 // Of a volume that no process has open; nothing in it changes.
-Result<Json> StatusAtRest(const VolumeLocation& location) {
-  TREFOIL_ASSIGN(const OpenedVolume opened, OpenReadOnly(location.volume));
+Result<Json> StatusAtRest(const VolumeLocation& location,
+                          const SecretArguments& secret) {
+  TREFOIL_ASSIGN(const OpenedVolume opened,
+                 OpenReadOnly(location.volume, secret));
   TREFOIL_ASSIGN(
       std::vector<TargetStatus> targets,
       LoadTargetStatus(Env::Posix(), location.volume, opened.config));
@@ -53,14 +56,14 @@ Result<Json> StatusAtRest(const VolumeLocation& location) {
   return json;
 }
 
-Result<Json> GetStatus(const std::string& argument) {
-  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(argument));
+Result<Json> GetStatus(const StatusArguments& arguments) {
+  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.volume));
   const auto client = ControlClient::Connect(location.volume);
   if (client.ok()) {
     return (*client)->Call("status", Json::object(), kControlTimeoutNanos);
   }
   if (!client.status().Is(StatusCode::kUnavailable)) return client.status();
-  return StatusAtRest(location);
+  return StatusAtRest(location, arguments.secret);
 }
 
 int RunCheck(const Result<Json>& status, int64_t max_age_seconds) {
@@ -75,7 +78,7 @@ int RunCheck(const Result<Json>& status, int64_t max_age_seconds) {
 }
 
 int RunStatus(const StatusArguments& arguments) {
-  const Result<Json> status = GetStatus(arguments.volume);
+  const Result<Json> status = GetStatus(arguments);
   if (arguments.check) {
     return RunCheck(status, ParseDuration(arguments.max_age).value_or(0));
   }
@@ -115,6 +118,7 @@ void AddStatusCommand(CLI::App& trefoil, Action* action) {
       ->check(CheckDuration)
       ->type_name("DURATION")
       ->capture_default_str();
+  AddSecretOptions(status, &arguments->secret);
   status->callback([=] { *action = [=] { return RunStatus(*arguments); }; });
 }
 

@@ -119,6 +119,19 @@ Result<Json> DeleteSnapshot(const Context& context, ControlCall& call) {
   return Json::object();
 }
 
+// The copies get the volume object, too.
+Result<Json> ReloadKeys(const Context& context) {
+  Status reloaded = context.volume.ReloadKeys(nullptr);
+  if (!reloaded.ok() && context.identity.secret) {
+    TREFOIL_ASSIGN(const std::shared_ptr<const Secret> secret,
+                   context.identity.secret());
+    if (secret != nullptr) reloaded = context.volume.ReloadKeys(secret.get());
+  }
+  context.targets.Nudge();
+  TREFOIL_TRY(reloaded);
+  return Json::object();
+}
+
 }  // namespace
 
 ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,
@@ -141,6 +154,9 @@ ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,
   };
   handlers["snapshot-delete"] = [context](ControlCall& call) {
     return DeleteSnapshot(*context, call);
+  };
+  handlers["reload-keys"] = [context](ControlCall&) {
+    return ReloadKeys(*context);
   };
   return handlers;
 }

@@ -10,6 +10,8 @@
 //   snapshot-create  {label: ""} -> one snapshot, as in status.h
 //   snapshot-list    {} -> [snapshot...]
 //   snapshot-delete  {name} -> {}
+//   reload-keys      {} -> {}; no secret comes this way: it is found as it was
+//                    when the volume was mounted
 //
 // fs knows no replicator: what it says of the targets comes in through
 // ControlTargets.
@@ -17,6 +19,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -43,6 +47,8 @@ struct ControlIdentity {
   std::string version;
   std::string mountpoint;
   bool detached = false;
+  // Finds the secret that opens the volume, for reload-keys.
+  std::function<Result<std::shared_ptr<const Secret>>()> secret;
 };
 
 ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,

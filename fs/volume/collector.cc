@@ -205,6 +205,7 @@ Result<std::vector<Collector::Victim>> Collector::FindVictims(
     }
   }
   TREFOIL_TRY(AddCommits(policy, &victims));
+  TREFOIL_TRY(AddOldPacks(policy, &victims));
   if (victims.empty()) return victims;
   // The least to move first.
   std::sort(victims.begin(), victims.end(),
@@ -246,6 +247,32 @@ Status Collector::AddCommits(const Policy& policy,
       if (!is_released) held_bytes -= commit.record.size_bytes;
     }
   }
+  return OkStatus();
+}
+
+Status Collector::AddOldPacks(const Policy& policy,
+                              std::vector<Victim>* victims) {
+  TREFOIL_ASSIGN(const bool asked, resealing_.IsAsked());
+  if (!asked) return OkStatus();
+  std::unordered_set<PackNo> chosen;
+  for (const Victim& victim : *victims) chosen.insert(victim.number);
+  uint64_t bytes = 0;
+  const auto choose = [&](PackNo number, const PackRecord& pack) -> Status {
+    if (pack.kind != ObjectKind::kPack || pack.retired ||
+        bytes >= policy.budget_bytes || chosen.count(number) != 0) {
+      return OkStatus();
+    }
+    TREFOIL_ASSIGN(const bool old, resealing_.IsOld(ObjectKeyOf(pack)));
+    if (!old) return OkStatus();
+    victims->push_back({number, pack, 0});
+    bytes += pack.size_bytes;
+    return OkStatus();
+  };
+  if (!resealing_.packs_are_done()) {
+    TREFOIL_TRY(VisitPacks(*core_.index, choose));
+  }
+  if (bytes == 0) TREFOIL_TRY(resealing_.Finish());
+  if (bytes > 0 || resealing_.wants_checkpoint()) has_work_ = true;
   return OkStatus();
 }
 

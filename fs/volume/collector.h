@@ -21,13 +21,14 @@
 
 #include "fs/volume/core.h"
 #include "fs/volume/destager.h"
+#include "fs/volume/reseal.h"
 
 namespace trefoil {
 
 class Collector {
  public:
   Collector(VolumeCore& core, ObjectNumbers& numbers)
-      : core_(core), numbers_(numbers) {}
+      : core_(core), numbers_(numbers), resealing_(core) {}
 
   // What a pass may let go.
   struct Policy {
@@ -51,6 +52,15 @@ class Collector {
   void NoteWork() { has_work_ = true; }
   // Bytes of files that go with the next commits. Any thread.
   [[nodiscard]] uint64_t retired_bytes() const { return retired_bytes_; }
+  // A new checkpoint is needed for what is being sealed anew. Any thread.
+  [[nodiscard]] bool wants_checkpoint() const {
+    return resealing_.wants_checkpoint();
+  }
+  // One was written. Any thread.
+  void NoteCheckpoint() {
+    resealing_.NoteCheckpoint();
+    NoteWork();
+  }
   // Passes made. Any thread.
   [[nodiscard]] uint64_t passes() const { return passes_; }
 
@@ -78,6 +88,9 @@ class Collector {
   Result<std::vector<Victim>> FindVictims(const Policy& policy);
   // Commits that hold blocks, or are there for the chain's sake only.
   Status AddCommits(const Policy& policy, std::vector<Victim>* victims);
+  // Packs that are sealed under older keys, where that is asked for, as many
+  // as a pass can move.
+  Status AddOldPacks(const Policy& policy, std::vector<Victim>* victims);
   // Moves what is alive in the pack aside; false when that is too much for
   // this pass or can't be read.
   Result<bool> Empty(const Victim& victim);
@@ -96,6 +109,7 @@ class Collector {
 
   VolumeCore& core_;
   ObjectNumbers& numbers_;
+  Resealing resealing_;
   std::atomic<bool> has_work_{true};
   std::atomic<uint64_t> retired_bytes_{0};
   std::atomic<uint64_t> passes_{0};

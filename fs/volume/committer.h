@@ -55,6 +55,8 @@ class Committer {
   [[nodiscard]] CommitRef head() const EXCLUDES(head_mu_);
   bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) EXCLUDES(head_mu_);
   void WakeWaiters() EXCLUDES(head_mu_);
+  // Something may be sealed under older data keys that should not be.
+  void NoteKeys() { collector_.NoteWork(); }
   // A snapshot was deleted: history may have become useless.
   void RequestPurge() { purge_requested_ = true; }
   // For a writer who was told that the disk is full, and asks again: whether

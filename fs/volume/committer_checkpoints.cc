@@ -69,13 +69,14 @@ Result<CommitRef> Committer::Checkpoint() {
   checkpoint_seq_ = base->commit.seq.value;
   checkpoint_bytes_ = written ? written->info.size_bytes : 0;
   weight_since_checkpoint_ -= weight;
-  collector_.NoteWork();
+  collector_.NoteCheckpoint();
   return base->commit;
 }
 
 bool Committer::CheckpointIsDue() const {
-  return weight_since_checkpoint_ >
-         std::max<uint64_t>(kMinCheckpointWeight, checkpoint_bytes_ / 2);
+  return collector_.wants_checkpoint() ||
+         weight_since_checkpoint_ >
+             std::max<uint64_t>(kMinCheckpointWeight, checkpoint_bytes_ / 2);
 }
 
 void Committer::CheckpointLoop() {

@@ -6,6 +6,7 @@
 //   detached = false            # optional
 //   [journal] capacity = "4GiB" # or a number of bytes
 //   [commit]  interval_seconds = 5
+//   [encryption] key_command = "..." or passphrase_file = "/..."
 //   [[target]] name, url, and kTargetKeys
 #include "fs/volume/config.h"
 
@@ -33,10 +34,12 @@ constexpr uint64_t kMaxJournalBytes = 1ULL << 40;
 constexpr int64_t kMaxCommitIntervalSeconds = 3600;
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 5> kTopKeys = {
-    "commit", "detached", "format", "journal", "target"};
+constexpr std::array<std::string_view, 6> kTopKeys = {
+    "commit", "detached", "encryption", "format", "journal", "target"};
 constexpr std::array<std::string_view, 1> kJournalKeys = {"capacity"};
 constexpr std::array<std::string_view, 1> kCommitKeys = {"interval_seconds"};
+constexpr std::array<std::string_view, 2> kEncryptionKeys = {"key_command",
+                                                             "passphrase_file"};
 // How a target is reached and kept, then what init found out about it.
 constexpr std::array<std::string_view, 11> kTargetKeys = {"name",
                                                           "url",
@@ -133,6 +136,7 @@ class ConfigReader {
     }
     TREFOIL_TRY(ReadJournal(top, &config));
     TREFOIL_TRY(ReadCommit(top, &config));
+    TREFOIL_TRY(ReadEncryption(top, &config));
     TREFOIL_TRY(ReadTargets(top, &config));
     return config;
   }
@@ -220,6 +224,27 @@ class ConfigReader {
                 "'interval_seconds' must be a whole number from 1 to 3600");
     }
     config->commit_interval_seconds = *seconds;
+    return OkStatus();
+  }
+
+  Status ReadEncryption(const toml::table& top, VolumeConfig* config) const {
+    TREFOIL_ASSIGN(const toml::table* encryption,
+                   Section(top, "encryption", kEncryptionKeys));
+    if (encryption == nullptr) return OkStatus();
+    for (const auto& [key, node] : *encryption) {
+      const auto text = node.value_exact<std::string>();
+      const bool is_command = key.str() == "key_command";
+      if (!text || text->empty() || (!is_command && text->front() != '/')) {
+        return At(node,
+                  fmt::format("'{}' must be {}", key.str(),
+                              is_command ? "a command" : "an absolute path"));
+      }
+      (is_command ? config->key_command : config->passphrase_file) = *text;
+    }
+    if (!config->key_command.empty() && !config->passphrase_file.empty()) {
+      return At(*encryption,
+                "either 'key_command' or 'passphrase_file', not both");
+    }
     return OkStatus();
   }
 
@@ -335,6 +360,13 @@ std::string ConfigToToml(const VolumeConfig& config) {
                       FormatSize(config.journal_capacity_bytes));
   text += fmt::format("\n[commit]\ninterval_seconds = {}\n",
                       config.commit_interval_seconds);
+  if (!config.key_command.empty()) {
+    text += fmt::format("\n[encryption]\nkey_command = {}\n",
+                        Quoted(config.key_command));
+  } else if (!config.passphrase_file.empty()) {
+    text += fmt::format("\n[encryption]\npassphrase_file = {}\n",
+                        Quoted(config.passphrase_file));
+  }
   for (const TargetSettings& target : config.targets) {
     text += fmt::format("\n[[target]]\nname = {}\nurl = {}\n",
                         Quoted(target.name), Quoted(target.url));

@@ -26,6 +26,10 @@ struct VolumeConfig {
   std::vector<TargetSettings> targets;
   uint64_t journal_capacity_bytes = 4ULL << 30;
   int64_t commit_interval_seconds = 5;
+  // Where a mount finds its secret instead of in the key file; at most one is
+  // set.
+  std::string key_command;
+  std::string passphrase_file;
   // Set by recover, cleared by takeover: ships nothing, owns nothing.
   bool detached = false;
 };

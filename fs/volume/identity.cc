@@ -164,26 +164,36 @@ Result<VolumeSecrets> OpenSecrets(const VolumeObject& object,
   return secrets;
 }
 
+namespace {
+
+// With the key file, or with the one that a change of keys was about to put in
+// its place.
+Result<VolumeSecrets> OpenWithKeyFile(Env& env, const std::string& volume_path,
+                                      const VolumeObject& object) {
+  Status first(StatusCode::kNoKey,
+               "the volume is encrypted and keeps no key file; give its "
+               "passphrase, recovery key or key command");
+  for (const std::string& path :
+       {KeyFilePath(volume_path), NextKeyFilePath(volume_path)}) {
+    const auto secret = ReadKeyFile(env, path);
+    if (secret.status().Is(StatusCode::kNotFound)) continue;
+    auto secrets = secret.ok() ? OpenSecrets(object, *secret)
+                               : Result<VolumeSecrets>(secret.status());
+    if (secrets.ok()) return secrets;
+    if (first.Is(StatusCode::kNoKey)) first = secrets.status();
+  }
+  return first;
+}
+
+}  // namespace
+
 Result<VolumeSecrets> UnlockPrimary(Env& env, const std::string& volume_path,
                                     const VolumeObject& object,
                                     const Secret* given) {
-  Secret secret;
-  if (given != nullptr) {
-    secret = *given;
-  } else if (object.encrypted) {
-    const std::string path = KeyFilePath(volume_path);
-    auto read = ReadKeyFile(env, path);
-    if (read.status().Is(StatusCode::kNotFound)) {
-      return Status(StatusCode::kNoKey,
-                    volume_path +
-                        ": the volume is encrypted and keeps no key "
-                        "file; give its passphrase, recovery key or "
-                        "key command");
-    }
-    TREFOIL_TRY(read.status());
-    secret = std::move(*read);
-  }
-  auto secrets = OpenSecrets(object, secret);
+  const bool by_file = given == nullptr && object.encrypted;
+  auto secrets =
+      by_file ? OpenWithKeyFile(env, volume_path, object)
+              : OpenSecrets(object, given == nullptr ? Secret() : *given);
   if (!secrets.ok()) return secrets.status().WithContext(volume_path);
   return secrets;
 }
@@ -218,6 +228,20 @@ Result<uint32_t> AddSlot(const NewSlot& slot, Clock& clock, Random& random,
                  SlotSecret(added, slot.secret.view()));
   object->slots.push_back(std::move(added));
   return object->slots.back().id;
+}
+
+Status ChangePassphrase(uint32_t id, const NewSlot& passphrase, Random& random,
+                        VolumeSecrets* secrets, VolumeObject* object) {
+  for (KeySlot& slot : object->slots) {
+    if (slot.id != id || slot.kind != SlotKind::kPassphrase) continue;
+    slot.salt = random.Bytes(kPassphraseSaltBytes);
+    slot.cost = passphrase.cost;
+    TREFOIL_ASSIGN(secrets->slot_secrets[id],
+                   SlotSecret(slot, passphrase.secret.view()));
+    return OkStatus();
+  }
+  return {StatusCode::kNotFound,
+          "there is no passphrase with the number " + std::to_string(id)};
 }
 
 Status RemoveSlot(uint32_t id, VolumeSecrets* secrets, VolumeObject* object) {
@@ -261,6 +285,10 @@ std::string KeyFilePath(const std::string& volume_path) {
   return JoinPath(volume_path, "key");
 }
 
+std::string NextKeyFilePath(const std::string& volume_path) {
+  return KeyFilePath(volume_path) + ".new";
+}
+
 Result<Secret> ParseVolumeKey(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
     text.remove_suffix(1);
@@ -292,12 +320,16 @@ Result<Secret> ReadKeyFile(Env& env, const std::string& path) {
   return secret;
 }
 
+SecretBytes WriteVolumeKey(const SecretBytes& volume_key) {
+  std::string text = ToHex(volume_key.view()) + "\n";
+  SecretBytes secret(text);
+  ClearSecret(text);
+  return secret;
+}
+
 Status WriteKeyFile(Env& env, const std::string& path,
                     const SecretBytes& volume_key) {
-  std::string text = ToHex(volume_key.view()) + "\n";
-  const Status written = env.WriteFileAtomically(path, text);
-  ClearSecret(text);
-  return written;
+  return env.WriteFileAtomically(path, WriteVolumeKey(volume_key).view());
 }
 
 }  // namespace trefoil

@@ -89,6 +89,9 @@ struct NewSlot {
 // The slot's id. `object` is complete again after SealSecrets.
 Result<uint32_t> AddSlot(const NewSlot& slot, Clock& clock, Random& random,
                          VolumeSecrets* secrets, VolumeObject* object);
+// Gives passphrase slot `id` another passphrase. kNotFound.
+Status ChangePassphrase(uint32_t id, const NewSlot& passphrase, Random& random,
+                        VolumeSecrets* secrets, VolumeObject* object);
 // kNotFound.
 Status RemoveSlot(uint32_t id, VolumeSecrets* secrets, VolumeObject* object);
 // A fresh volume key and a fresh data key, which new objects are sealed under.
@@ -102,9 +105,14 @@ void SealSecrets(const VolumeSecrets& secrets, Random& random,
 // newline, mode 0600. kNotFound, kPermissionDenied when others may read it,
 // kCorruption.
 std::string KeyFilePath(const std::string& volume_path);
+// Where the next key file waits while the volume object that it opens is being
+// written (key_change.h).
+std::string NextKeyFilePath(const std::string& volume_path);
 Result<Secret> ReadKeyFile(Env& env, const std::string& path);
 Status WriteKeyFile(Env& env, const std::string& path,
                     const SecretBytes& volume_key);
+// The text of a key file.
+SecretBytes WriteVolumeKey(const SecretBytes& volume_key);
 // 64 hexadecimal digits, perhaps followed by a newline, as a key file has and a
 // key command prints. kCorruption.
 Result<Secret> ParseVolumeKey(std::string_view text);

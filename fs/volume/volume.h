@@ -212,6 +212,10 @@ class Volume {
   [[nodiscard]] virtual VolumeId volume_id() const = 0;
   // What its objects are sealed under; for the life of the volume.
   [[nodiscard]] virtual const Keyring& keyring() const = 0;
+  // Somebody changed the ways in (key_change.h): takes up new data keys, the
+  // newest of which new objects are sealed under from here on. `given` as for
+  // UnlockPrimary, where the volume key was changed, too.
+  virtual Status ReloadKeys(const Secret* given) = 0;
   // The owner generation of this opening (O9).
   [[nodiscard]] virtual Generation generation() const = 0;
   [[nodiscard]] virtual VolumeStatus status() const = 0;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/volume/volume_impl.h"
 
+#include <algorithm>
 #include <cerrno>
 
+#include "fs/base/log.h"
 #include "fs/index/keys.h"
 
 namespace trefoil {
@@ -116,6 +118,25 @@ bool VolumeImpl::WaitForCommit(CommitSeq after, int64_t timeout_nanos) {
 }
 
 void VolumeImpl::WakeWaiters() { committer_.WakeWaiters(); }
+
+Status VolumeImpl::ReloadKeys(const Secret* given) {
+  TREFOIL_ASSIGN(const VolumeObject object, ReadVolumeObject(*core_->objects));
+  if (!object.encrypted) return OkStatus();
+  auto secrets = OpenSecrets(object, core_->volume_key);
+  if (!secrets.ok()) {
+    secrets = UnlockPrimary(core_->world.env, core_->path, object, given);
+  }
+  TREFOIL_TRY(secrets.status());
+  const std::vector<uint32_t> known = core_->keyring->ids();
+  for (const DataKey& key : secrets->data_keys) {
+    if (std::find(known.begin(), known.end(), key.id) != known.end()) continue;
+    core_->keyring->Add(key.id, key.key);
+    LogInfo("volume", "{}: new objects are sealed under data key {}",
+            core_->path, key.id);
+  }
+  committer_.NoteKeys();
+  return OkStatus();
+}
 
 VolumeStatus VolumeImpl::status() const {
   VolumeStatus status;

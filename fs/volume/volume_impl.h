@@ -97,6 +97,7 @@ class VolumeImpl final : public Volume {
   [[nodiscard]] const Keyring& keyring() const override {
     return *core_->keyring;
   }
+  Status ReloadKeys(const Secret* given) override;
   [[nodiscard]] Generation generation() const override {
     return core_->generation;
   }

@@ -64,20 +64,25 @@ TEST_F(DoorsTest, WhatIsMadeIsPrivateWhateverTheUmaskAllows) {
   const std::string second = share_.root() + "/second";
   const std::string recovered = share_.root() + "/recovered";
   ASSERT_EQ(mkdir(share_.volume().c_str(), 0777), 0);
-  EXPECT_EQ(
-      Share::Trefoil({"init", share_.volume(), "--second", "dir:" + second})
-          .exit_code,
-      0);
+  const std::string kit = share_.root() + "/kit";
+  EXPECT_EQ(Share::Trefoil({"init", share_.volume(), "--second",
+                            "dir:" + second, "--recovery-kit", kit})
+                .exit_code,
+            0);
   share_.Mount();
   EXPECT_EQ(
       Share::Trefoil({"snapshot", "create", share_.mountpoint()}).exit_code, 0);
   EXPECT_EQ(Share::Trefoil({"sync", share_.mountpoint()}).exit_code, 0);
-  EXPECT_EQ(Share::Trefoil({"recover", "--from", "dir:" + second, recovered})
+  EXPECT_EQ(Share::Trefoil({"recover", "--from", "dir:" + second,
+                            "--recovery-key-file", kit, recovered})
                 .exit_code,
             0);
   umask(before);
   ExpectPrivate(share_.volume());
   ExpectPrivate(second);
+  struct stat page {};
+  ASSERT_EQ(stat(kit.c_str(), &page), 0);
+  EXPECT_EQ(page.st_mode & 077, 0U);
   ExpectPrivate(recovered);
   struct stat socket {};
   ASSERT_EQ(stat((share_.volume() + "/control.sock").c_str(), &socket), 0);

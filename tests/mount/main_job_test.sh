@@ -50,6 +50,11 @@ mount_share() {
   "$trefoil" mount "$work/volume" "$share" --log-file "$work/share.log"
 }
 
+# The volume has its key file, the others need the kit.
+fsck_copy() { # VOLUME|URL
+  "$trefoil" fsck --read-data --recovery-key-file "$work/kit" "$1"
+}
+
 make_tree() {
   python3 - "$work/tree" "$files" <<'P'
 import os, random, sys
@@ -88,6 +93,7 @@ offsite=s3+$endpoint/office
 second=dir:$work/second
 
 "$trefoil" init "$work/volume" --second "$second" --offsite "$offsite" \
+  --recovery-kit "$work/kit" \
   >/dev/null 2>&1
 mount_share
 make_tree
@@ -116,13 +122,14 @@ echo "- every copy is clean, and each alone gives back the tree"
 "$trefoil" sync "$share" --timeout 300
 "$trefoil" umount "$share"
 for copy in "$work/volume" "$second" "$offsite"; do
-  "$trefoil" fsck --read-data "$copy" >"$work/fsck.log" ||
+  fsck_copy "$copy" >"$work/fsck.log" ||
     fail "fsck of $copy: $(cat "$work/fsck.log")"
 done
 mount_share
 for copy in "$second" "$offsite"; do
   rm -rf "$work/recovered"
-  "$trefoil" recover --from "$copy" --full "$work/recovered"
+  "$trefoil" recover --from "$copy" --full --recovery-key-file "$work/kit" \
+    "$work/recovered"
   "$trefoil" mount "$work/recovered" "$recovered" --log-file "$work/rec.log"
   expect_same "$share/" "$recovered/" "the tree from $copy"
   count=0
@@ -196,7 +203,7 @@ done <"$work/closed"
 rm -r "$share/killed"
 "$trefoil" umount "$share" --wait
 for copy in "$work/volume" "$second" "$offsite"; do
-  "$trefoil" fsck --read-data "$copy" >"$work/fsck.log" ||
+  fsck_copy "$copy" >"$work/fsck.log" ||
     fail "fsck of $copy after the kill: $(cat "$work/fsck.log")"
 done
 echo "main job: $files files on three copies, $count closed before the kill"

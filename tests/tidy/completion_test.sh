@@ -24,5 +24,7 @@ expect snapshot sn
 expect create snapshot cr
 expect --label snapshot create --l
 expect --json status --j
+expect rotate key ro
+expect --reseal key rotate --re
 expect --read-data fsck --re
 echo "completion answers"

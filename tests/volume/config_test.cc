@@ -38,6 +38,7 @@ VolumeConfig Example() {
   VolumeConfig config;
   config.journal_capacity_bytes = 3ULL << 20 << 10;
   config.commit_interval_seconds = 9;
+  config.key_command = "pass show \"office\"";
   config.detached = true;
   config.targets.push_back({"second", "dir:/mnt/a \"b\"\\c", {}});
   config.targets.push_back({"offsite",
@@ -55,6 +56,7 @@ TEST_F(ConfigTest, WhatWasSavedIsLoaded) {
   ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
   EXPECT_EQ(loaded->journal_capacity_bytes, saved.journal_capacity_bytes);
   EXPECT_EQ(loaded->commit_interval_seconds, 9);
+  EXPECT_EQ(loaded->key_command, saved.key_command);
   EXPECT_TRUE(loaded->detached);
   ASSERT_EQ(loaded->targets.size(), 2U);
   for (size_t i = 0; i < 2; ++i) {
@@ -102,6 +104,13 @@ TEST_F(ConfigTest, MistakesSayWhereAndWhat) {
       {"format = 1\n[journal]\ncapacity = -1", ":3: "},
       {"format = 1\n[commit]\ninterval_seconds = 0", ":3: "},
       {"format = 1\n[commit]\ninterval_seconds = 1.5", ":3: "},
+      {"format = 1\n[encryption]\npassphrase_file = \"here\"",
+       ":3: 'passphrase_file' must be an absolute path"},
+      {"format = 1\n[encryption]\nkey_command = \"\"",
+       ":3: 'key_command' must be a command"},
+      {"format = 1\n[encryption]\nkey_command = \"a\"\n"
+       "passphrase_file = \"/b\"",
+       ":2: either 'key_command' or 'passphrase_file', not both"},
       {"format = 1\ntarget = 1", ":2: targets are written as [[target]]"},
       {"format = 1\ntarget = [1]", ":2: a target is a [[target]] table"},
       {"format = 1\n[[target]]\nurl = \"dir:/x\"", "a target's 'name'"},

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A change of the ways in to an encrypted volume: a new passphrase, a removed
+// slot, new keys. It becomes a new volume object on the primary, which a
+// mounted volume ships to every target (replicator/side_objects.h).
+//
+// What is on disk opens at every moment, whenever the power fails: the next key
+// file waits beside the present one (NextKeyFilePath) while the volume object
+// is written, and older volume objects go last. The last way in stays.
+// Thread rule: one thread. Changes by several processes exclude each other; the
+// volume may be mounted meanwhile.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "fs/volume/identity.h"
+#include "fs/volume/volume.h"
+
+namespace trefoil {
+
+class KeyChange {
+ public:
+  // Opens the secrets, as UnlockPrimary. kBusy while another change is being
+  // made, kInvalidArgument when the volume is not encrypted.
+  static Result<std::unique_ptr<KeyChange>> Begin(
+      World world, const std::string& volume_path, const Secret* given);
+
+  // To be changed by the functions of identity.h.
+  VolumeSecrets secrets;
+  VolumeObject object;
+  // Whether VOLUME/key is to be there afterwards.
+  bool keep_key_file = false;
+  // Whether what is sealed under older data keys is to be sealed anew.
+  bool reseal = false;
+
+  // Seals and writes all of it. kInvalidArgument when nothing would open the
+  // volume any more.
+  Status Finish();
+
+ private:
+  KeyChange(World world, const std::string& volume_path);
+  Status RemoveOlderObjects();
+
+  const World world_;
+  const std::string volume_path_;
+  LocalTree objects_;
+  std::unique_ptr<FileLock> lock_;
+};
+
+}  // namespace trefoil
