@@ -120,6 +120,8 @@ class Shipper {
   bool IsStillThere(const CommitRef& watermark, const HeldObjects& held);
   Status Rebase();
   Status PutObject(const std::string& key, const Hash256& name);
+  Status PutOnce(const std::string& key, const Hash256& name, PutMode mode);
+  Status HealPrimary(const std::string& key);
 
   // --- What the status says: shipper_status.cc ----------------------------
   Status LoadState();

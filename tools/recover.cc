@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 
 #include "fs/control/client.h"
+#include "fs/volume/hydration.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
+#include "tools/point_in_time.h"
 #include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/target_arguments.h"
@@ -21,12 +23,27 @@ struct RecoverArguments {
   std::string from;
   std::string volume;
   bool full = false;
+  std::string at;
   TargetArguments target;
 };
 
 // The name of the target in the new volume's configuration.
 const char* NameFor(const std::string& url) {
   return url.rfind("dir:", 0) == 0 ? "second" : "offsite";
+}
+
+Status SetPoint(const std::string& at, RecoverOptions* options) {
+  if (at.empty()) return OkStatus();
+  const auto point = ParsePointInTime(at);
+  if (!point) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--at {}: expected a commit's number or a time (UTC) "
+                        "as in '2026-11-23 14:05'",
+                        at)};
+  }
+  if (point->commit) options->at_seq = CommitSeq(*point->commit);
+  options->at_nanos = point->wall_nanos;
+  return OkStatus();
 }
 
 Status Recover(const RecoverArguments& arguments) {
@@ -38,6 +55,7 @@ Status Recover(const RecoverArguments& arguments) {
   ProgressLine line;
   RecoverOptions options;
   options.full = arguments.full;
+  TREFOIL_TRY(SetPoint(arguments.at, &options));
   options.progress = [&](uint64_t done, uint64_t total) {
     line.Show(done, total,
               fmt::format("{} of {}", FormatBytes(done), FormatBytes(total)));
@@ -52,10 +70,14 @@ int RunRecover(RecoverArguments arguments) {
   if (!recovered.ok()) {
     return Fail("recover", recovered, TargetAdvice(recovered));
   }
+  const bool later = FindHydration(Env::Posix(), arguments.volume).has_value();
   Print(fmt::format(
-      "{0}: recovered from {1}, detached\nnext: trefoil mount {0} MOUNTPOINT "
-      "to look at it; trefoil takeover {0} to put it into service",
-      arguments.volume, arguments.from));
+      "{0}: recovered from {1}, detached{2}\nnext: trefoil mount {0} "
+      "MOUNTPOINT to look at it; trefoil takeover {0} to put it into service",
+      arguments.volume, arguments.from,
+      later ? "; file data come when they are read, and in the background "
+              "while it is mounted"
+            : ""));
   return kExitOk;
 }
 
@@ -97,6 +119,10 @@ void AddRecoverCommand(CLI::App& trefoil, Action* action) {
       ->required();
   recover->add_flag("--full", arguments->full,
                     "Fetch everything before returning");
+  recover
+      ->add_option("--at", arguments->at,
+                   "The state of this commit or time, not the newest")
+      ->type_name("TIME");
   AddTargetOptions(recover, &arguments->target);
   recover->callback([=] { *action = [=] { return RunRecover(*arguments); }; });
 }

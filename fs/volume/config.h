@@ -26,6 +26,11 @@ struct VolumeConfig {
   std::vector<TargetSettings> targets;
   uint64_t journal_capacity_bytes = 4ULL << 30;
   int64_t commit_interval_seconds = 5;
+  // Every object of every copy is verified within so many days; 0: never.
+  int64_t scrub_days = 30;
+  uint64_t scrub_bytes_per_second = 32ULL << 20;
+  // Read of each target that is no directory.
+  uint64_t scrub_offsite_bytes_per_day = 10ULL << 30;
   // Set by recover, cleared by takeover: ships nothing, owns nothing.
   bool detached = false;
 };

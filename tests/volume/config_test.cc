@@ -39,6 +39,9 @@ VolumeConfig Example() {
   config.journal_capacity_bytes = 3ULL << 20 << 10;
   config.commit_interval_seconds = 9;
   config.detached = true;
+  config.scrub_days = 7;
+  config.scrub_bytes_per_second = 5ULL << 20;
+  config.scrub_offsite_bytes_per_day = 100ULL << 20;
   config.targets.push_back({"second", "dir:/mnt/a \"b\"\\c", {}});
   config.targets.push_back({"offsite",
                             "s3+https://example.com/bucket/prefix",
@@ -56,6 +59,10 @@ TEST_F(ConfigTest, WhatWasSavedIsLoaded) {
   EXPECT_EQ(loaded->journal_capacity_bytes, saved.journal_capacity_bytes);
   EXPECT_EQ(loaded->commit_interval_seconds, 9);
   EXPECT_TRUE(loaded->detached);
+  EXPECT_EQ(loaded->scrub_days, 7);
+  EXPECT_EQ(loaded->scrub_bytes_per_second, saved.scrub_bytes_per_second);
+  EXPECT_EQ(loaded->scrub_offsite_bytes_per_day,
+            saved.scrub_offsite_bytes_per_day);
   ASSERT_EQ(loaded->targets.size(), 2U);
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(loaded->targets[i].name, saved.targets[i].name);
@@ -70,6 +77,7 @@ TEST_F(ConfigTest, TheSmallestFileGivesTheDefaults) {
   EXPECT_EQ(config->journal_capacity_bytes,
             VolumeConfig().journal_capacity_bytes);
   EXPECT_FALSE(config->detached);
+  EXPECT_EQ(config->scrub_days, 30);
   EXPECT_TRUE(config->targets.empty());
 }
 
