@@ -8,7 +8,9 @@
 #include <optional>
 #include <utility>
 
+#include "fs/base/clock.h"
 #include "fs/base/log.h"
+#include "fs/object/commit.h"
 #include "fs/object/object_reader.h"
 #include "replicator/checkpoint.h"
 
@@ -53,16 +55,26 @@ bool IsDisowned(const ChainLink& commit,
       });
 }
 
+// What of the listed objects a chain may be made of.
+struct Wanted {
+  const std::set<std::string>& damaged;
+  const std::optional<CommitSeq> newest;
+
+  [[nodiscard]] bool Includes(const ChainLink& link) const {
+    return (!newest || link.parsed.number <= newest->value) &&
+           !damaged.contains(link.key);
+  }
+};
+
 // Sorts the links that count by their numbers; the newest one is the last.
 ChainLink Sort(const std::vector<ChainLink>& listed,
-               const std::vector<OwnerClaim>& claims,
-               const std::set<std::string>& damaged, OwnedChain* chain,
-               BySeq* sorted) {
+               const std::vector<OwnerClaim>& claims, const Wanted& wanted,
+               OwnedChain* chain, BySeq* sorted) {
   ChainLink newest;
   for (const ChainLink& link : listed) {
-    if (damaged.contains(link.key)) continue;
+    if (wanted.damaged.contains(link.key)) continue;
     chain->highest = std::max(chain->highest, link.parsed.generation);
-    if (IsDisowned(link, claims)) continue;
+    if (IsDisowned(link, claims) || !wanted.Includes(link)) continue;
     (*sorted)[link.parsed.number].push_back(link);
     // Keys sort by generation, then number: the last one is the newest.
     newest = link;
@@ -152,17 +164,19 @@ bool IsNewer(const ChainLink& a, const ChainLink& b) {
 }  // namespace
 
 Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
-                                  const std::set<std::string>& damaged) {
+                                  const std::set<std::string>& damaged,
+                                  std::optional<CommitSeq> newest_wanted) {
   OwnedChain chain;
+  const Wanted wanted{damaged, newest_wanted};
   TREFOIL_ASSIGN(const auto claims, ReadClaims(store, keyring, &chain.highest));
   TREFOIL_ASSIGN(const auto listed_commits, ListCommits(store));
   TREFOIL_ASSIGN(const auto listed_checkpoints, ListCheckpoints(store));
   BySeq commits;
   BySeq checkpoints;
   const ChainLink newest =
-      Sort(listed_commits, claims, damaged, &chain, &commits);
+      Sort(listed_commits, claims, wanted, &chain, &commits);
   const ChainLink newest_checkpoint =
-      Sort(listed_checkpoints, claims, damaged, &chain, &checkpoints);
+      Sort(listed_checkpoints, claims, wanted, &chain, &checkpoints);
   if (newest.key.empty() && newest_checkpoint.key.empty()) {
     return Status(StatusCode::kNotFound,
                   store.Describe() + ": there is no commit to recover");
@@ -176,6 +190,39 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
                      .Run(newest.parsed.number, newest.parsed.name));
   std::reverse(chain.links.begin(), chain.links.end());
   return chain;
+}
+
+Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
+                               int64_t time_nanos) {
+  std::map<uint64_t, std::string> held;  // by number; of several, the newest
+  for (const auto& list : {ListCheckpoints(store), ListCommits(store)}) {
+    TREFOIL_TRY(list.status());
+    for (const ChainLink& link : *list) held[link.parsed.number] = link.key;
+  }
+  const std::vector<std::pair<uint64_t, std::string>> links(held.begin(),
+                                                            held.end());
+  // Halves [first, last): what is before it is not after the time.
+  size_t first = 0;
+  size_t last = links.size();
+  int64_t oldest_nanos = 0;
+  while (first < last) {
+    const size_t middle = first + (last - first) / 2;
+    TREFOIL_ASSIGN(const CommitInfo info,
+                   ReadCommitInfo(store, keyring, links[middle].second));
+    if (info.time_nanos <= time_nanos) {
+      first = middle + 1;
+    } else {
+      last = middle;
+      oldest_nanos = info.time_nanos;
+    }
+  }
+  if (first > 0) return CommitSeq(links[first - 1].first);
+  return Status(
+      StatusCode::kNotFound,
+      fmt::format("{}: holds nothing of that time{}", store.Describe(),
+                  links.empty()
+                      ? ""
+                      : "; the oldest is of " + FormatUtc(oldest_nanos)));
 }
 
 Status CheckLinks(ObjectStore& store, const std::vector<ChainLink>& links) {

@@ -4,6 +4,7 @@
 // Thread rule: a function over a thread-safe store.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,8 +28,15 @@ struct OwnedChain {
 // where numbers leave a choice or a checkpoint is met: the caller checks them
 // once it holds the objects (CheckLinks). kCorruption names a commit that is
 // missing; kNotFound when there is nothing at all.
+// With `newest`, as if there were nothing above that commit.
 Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
-                                  const std::set<std::string>& damaged = {});
+                                  const std::set<std::string>& damaged = {},
+                                  std::optional<CommitSeq> newest = {});
+
+// The newest commit that `store` holds, or has a checkpoint of, whose time is
+// not after `time_nanos`. kNotFound, with the oldest time, when all are newer.
+Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
+                               int64_t time_nanos);
 
 // Each commit of `links` names the one before it; `store` holds them, verified.
 Status CheckLinks(ObjectStore& store, const std::vector<ChainLink>& links);

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "fs/object/local_tree.h"
 #include "fs/volume/types.h"
@@ -26,6 +27,7 @@ class CommitSource {
   virtual Result<CommitRef> VisitHeadObjects(
       const std::function<Status(const ObjectInfo&)>& visit) = 0;
   virtual LocalTree& objects() = 0;
+  virtual Status Heal(const std::string& key, const Status& why) = 0;
   [[nodiscard]] virtual VolumeId volume_id() const = 0;
   [[nodiscard]] virtual const Keyring& keyring() const = 0;
   [[nodiscard]] virtual Generation generation() const = 0;

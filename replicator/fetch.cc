@@ -14,6 +14,8 @@ namespace trefoil {
 namespace {
 
 constexpr auto kProgressPeriod = std::chrono::milliseconds(200);
+constexpr auto kMaxHold = std::chrono::seconds(2);
+constexpr auto kHoldPause = std::chrono::milliseconds(10);
 
 // The threads' common work list.
 class FetchRun {
@@ -55,10 +57,19 @@ class FetchRun {
     }
   }
 
-  // The next item; null when there is none, or an error was met.
+  // The next item; null when there is none, or an error ended it.
   const ObjectItem* Next() {
+    const auto hold_until = std::chrono::steady_clock::now() + kMaxHold;
+    while (options_.hold && options_.hold() &&
+           std::chrono::steady_clock::now() < hold_until) {
+      std::this_thread::sleep_for(kHoldPause);
+    }
     const MutexLock lock(mu_);
-    if (!error_.ok() || next_ >= items_.size()) return nullptr;
+    if (options_.stop && options_.stop()) {
+      ended_ = true;
+      if (error_.ok()) error_ = {StatusCode::kUnavailable, "stopped"};
+    }
+    if (ended_ || next_ >= items_.size()) return nullptr;
     return &items_[next_++];
   }
 
@@ -68,9 +79,12 @@ class FetchRun {
       const MutexLock lock(mu_);
       if (fetched.ok()) {
         bytes_ += item->size_bytes;
-      } else if (error_.ok()) {
-        error_ = fetched.WithContext(from_.Describe());
+        continue;
       }
+      const bool is_bad = fetched.Is(StatusCode::kNotFound) ||
+                          fetched.Is(StatusCode::kCorruption);
+      if (!is_bad || !options_.skip_bad) ended_ = true;
+      if (error_.ok()) error_ = fetched.WithContext(from_.Describe());
     }
     const MutexLock lock(mu_);
     --working_;
@@ -106,6 +120,7 @@ class FetchRun {
   size_t next_ GUARDED_BY(mu_) = 0;
   size_t working_ GUARDED_BY(mu_) = 0;
   uint64_t bytes_ GUARDED_BY(mu_) = 0;
+  bool ended_ GUARDED_BY(mu_) = false;
   Status error_ GUARDED_BY(mu_);
 };
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "fs/object/copies.h"
 #include "fs/object/local_tree.h"
 #include "replicator/object_item.h"
 
@@ -21,10 +22,18 @@ struct FetchOptions {
   // Tries per object; the store has retries of its own for requests.
   int attempts = 3;
   int64_t pause_nanos = 500'000'000;  // before another try
+  // Goes on past objects that the store lacks or has damaged.
+  bool skip_bad = false;
+  // Asked before each object: ends the fetch, with kUnavailable.
+  std::function<bool()> stop = nullptr;
+  // Asked before each object: waits a little, since somebody else needs the
+  // link more.
+  std::function<bool()> hold = nullptr;
 };
 
-// All of `items` are in `to`, durably, when OK; else the first error, naming
-// the object. `progress` is told the bytes that are there, now and then.
+// Takes `items` in their order. All of them are in `to`, durably, when OK; else
+// the first error, naming the object. `progress` is told the bytes that are
+// there, now and then.
 Status FetchObjects(ObjectStore& from, LocalTree& to,
                     const std::vector<ObjectItem>& items,
                     const FetchOptions& options,

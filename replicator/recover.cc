@@ -12,6 +12,7 @@
 #include "fs/base/bytes.h"
 #include "fs/base/log.h"
 #include "fs/object/commit.h"
+#include "fs/volume/hydration.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/rebuild.h"
 #include "replicator/audit.h"
@@ -56,6 +57,8 @@ class Recovery {
   Status FetchCheckpoint();
   Status FetchCommits();
   Status DropOthers();
+  [[nodiscard]] Status CheckNewest() const;
+  Status CheckHolders();
   Status FetchHolders();
   Status Fetch(const std::vector<ObjectItem>& items);
   Status Finish(const TargetSettings& from_settings);
@@ -72,6 +75,7 @@ class Recovery {
   std::unique_ptr<FileLock> lock_;
   std::string marker_;  // what the marker file says: the volume's id
   std::vector<ObjectItem> volume_objects_;
+  std::optional<CommitSeq> newest_;  // that is wanted
   OwnedChain chain_;
   // What holds blocks of the chain's last state.
   std::unordered_map<Hash256, ObjectItem, HashOfName> holders_;
@@ -92,7 +96,13 @@ Status Recovery::LookAtTarget() {
     }
     return true;
   }));
-  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_, *keyring_, options_.strangers));
+  newest_ = options_.at_seq;
+  if (options_.at_nanos) {
+    TREFOIL_ASSIGN(newest_, FindCommitAt(from_, *keyring_, *options_.at_nanos));
+  }
+  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_, *keyring_, options_.strangers,
+                                 newest_));
+  TREFOIL_TRY(CheckNewest());
   for (const ObjectItem& item : volume_objects_)
     total_bytes_ += item.size_bytes;
   for (const ChainLink& link : chain_.links) total_bytes_ += link.size_bytes;
@@ -150,7 +160,7 @@ Status Recovery::FetchChain() {
       break;
     }
     damaged.insert(key);
-    auto other = FindOwnedChain(from_, *keyring_, damaged);
+    auto other = FindOwnedChain(from_, *keyring_, damaged, newest_);
     const bool is_older =
         other.ok() && other->links.back().key == chain_.links.back().key;
     if (!is_older) return fetched;
@@ -213,13 +223,48 @@ Status Recovery::DropOthers() {
   return OkStatus();
 }
 
-Status Recovery::FetchHolders() {
-  std::vector<ObjectItem> items;
+Status Recovery::CheckNewest() const {
+  const uint64_t found = chain_.links.back().parsed.number;
+  if (!options_.at_seq || found == options_.at_seq->value) return OkStatus();
+  return {StatusCode::kNotFound,
+          fmt::format("{}: does not hold commit {} any more, or not yet; the "
+                      "newest before it is {}",
+                      from_.Describe(), options_.at_seq->value, found)};
+}
+
+// Of a state that is not the newest the target may have let go.
+Status Recovery::CheckHolders() {
+  if (!newest_) return OkStatus();
+  TREFOIL_ASSIGN(const HeldObjects held, ListHeld(from_, [] { return true; }));
+  uint64_t gone = 0;
   for (const auto& [name, item] : holders_) {
+    if (!held.Has(item.name, item.size_bytes)) ++gone;
+  }
+  if (gone == 0) return OkStatus();
+  return {StatusCode::kNotFound,
+          fmt::format("{}: commit {} is no longer whole there: {} of its {} "
+                      "objects are gone",
+                      from_.Describe(), chain_.links.back().parsed.number, gone,
+                      holders_.size())};
+}
+
+Status Recovery::FetchHolders() {
+  TREFOIL_TRY(CheckHolders());
+  std::vector<ObjectItem> items;
+  HydrationPlan later;
+  for (const auto& [name, item] : holders_) {
+    const bool is_pack = item.key == PackKey(item.name);
+    if (is_pack && !options_.full) {
+      ++later.objects;
+      later.bytes += item.size_bytes;
+      continue;
+    }
     items.push_back(item);
     total_bytes_ += item.size_bytes;
   }
-  return Fetch(items);
+  TREFOIL_TRY(Fetch(items));
+  if (later.objects == 0) return OkStatus();
+  return BeginHydration(env_, path_, later);
 }
 
 Status Recovery::Finish(const TargetSettings& from_settings) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -18,21 +19,31 @@
 namespace trefoil {
 
 struct RecoverOptions {
-  bool full = false;  // fetch every object before returning
+  // Fetch every object before returning; otherwise the packs come when the
+  // volume is mounted.
+  bool full = false;
+  // The state of this commit, or of the newest that is not younger than this,
+  // instead of the newest one of all.
+  std::optional<CommitSeq> at_seq = {};
+  std::optional<int64_t> at_nanos = {};
   // Commits and checkpoints of the target that are not this volume's (heads.h).
   std::set<std::string> strangers = {};
   // Opens an encrypted copy.
-  Secret secret;
+  Secret secret = {};
   // Keep the volume key in VOLUME/key, for mounts that nobody attends.
   bool keep_key_file = true;
   // Bytes fetched and to be fetched.
-  std::function<void(uint64_t done, uint64_t total)> progress;
-  FetchOptions fetch;
+  std::function<void(uint64_t done, uint64_t total)> progress = nullptr;
+  FetchOptions fetch = {};
 };
 
 // Makes the volume `volume_path` (absent or an empty directory) with the tree
 // of the target's watermark. It is detached: it ships nothing and owns nothing
 // until TakeOver. `from_settings` becomes a target in its configuration.
+//
+// Without `full` only what the tree itself is made of is fetched. The volume
+// can be used then: its reads get what is missing from the target (healer.h),
+// and while it is mounted the rest is fetched (hydrator.h).
 //
 // When the target has nothing to recover, nothing is made at `volume_path`.
 // When it fails later, what was fetched stays there under a marker file,

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "replicator/copy_store.h"
 #include "replicator/replicator_impl.h"
 #include "replicator/store/target_url.h"
 #include "replicator/target_opener.h"
@@ -40,6 +41,9 @@ class VolumeSource final : public CommitSource {
     return volume_.VisitHeadObjects(visit);
   }
   LocalTree& objects() override { return volume_.objects(); }
+  Status Heal(const std::string& key, const Status& why) override {
+    return volume_.Heal(key, why);
+  }
   [[nodiscard]] VolumeId volume_id() const override {
     return volume_.volume_id();
   }
@@ -71,6 +75,33 @@ TargetStatus LastKnown(Env& env, const std::string& volume_path,
   return status;
 }
 
+// The primary first, then the copies, which outlive the scrubber.
+std::vector<ScrubPlace> PlacesOf(Volume& volume, const ObjectCopies& copies,
+                                 const VolumeConfig& config) {
+  // The volume's own tree, borrowed.
+  const std::shared_ptr<ObjectStore> primary(&volume.objects(),
+                                             [](ObjectStore*) {});
+  std::vector<ScrubPlace> places = {{{"primary", primary}, true, false}};
+  for (const ObjectCopy& copy : copies) {
+    bool is_far = true;
+    for (const TargetSettings& target : config.targets) {
+      if (target.name == copy.name) is_far = !IsRemovable(target);
+    }
+    places.push_back({copy, false, is_far});
+  }
+  return places;
+}
+
+ScrubOptions ScrubOptionsOf(const VolumeConfig& config) {
+  constexpr int64_t kNanosPerDay = 24LL * 3600 * 1'000'000'000;
+  ScrubOptions options;
+  options.period_nanos = config.scrub_days * kNanosPerDay;
+  options.bytes_per_second = config.scrub_bytes_per_second;
+  options.far_bytes_per_day = config.scrub_offsite_bytes_per_day;
+  options.heals_copies = !config.detached;
+  return options;
+}
+
 std::string Lagging(const TargetStatus& target) {
   std::string text = fmt::format("target {} is {} at commit {}", target.name,
                                  target.state, target.watermark.value);
@@ -89,15 +120,15 @@ Result<std::unique_ptr<Replicator>> Replicator::Create(
     const ReplicatorOptions& options) {
   auto replicator = std::make_unique<ReplicatorImpl>(world, SourceOf(volume));
   for (const TargetSettings& target : config.targets) {
+    // What can't be read now can't be read later.
+    TREFOIL_TRY(ParseTargetUrl(target.url).status());
+    TREFOIL_TRY(ParseTargetOptions(target.options).status());
     if (config.detached) {
       TargetStatus status = LastKnown(world.env, volume.path(), target);
       status.state = "detached";
       replicator->AddDetached(std::move(status));
       continue;
     }
-    // What can't be read now can't be read later.
-    TREFOIL_TRY(ParseTargetUrl(target.url).status());
-    TREFOIL_TRY(ParseTargetOptions(target.options).status());
     ShipperOptions shipper;
     shipper.name = target.name;
     shipper.url = target.url;
@@ -114,6 +145,7 @@ Result<std::unique_ptr<Replicator>> Replicator::Create(
     TREFOIL_ASSIGN(shipper.gc_grace_nanos, GraceOf(target));
     replicator->AddTarget(std::move(shipper));
   }
+  replicator->ReadFrom(config, options.credentials_file, volume);
   return std::unique_ptr<Replicator>(std::move(replicator));
 }
 
@@ -145,7 +177,22 @@ void ReplicatorImpl::AddDetached(TargetStatus status) {
   detached_.push_back(std::move(status));
 }
 
+void ReplicatorImpl::ReadFrom(const VolumeConfig& config,
+                              const std::string& credentials_file,
+                              Volume& volume) {
+  copies_ = OpenCopies(world_, config, volume.volume_id(), credentials_file,
+                       cancel_reads_);
+  hydrator_ =
+      std::make_unique<Hydrator>(world_, volume, copies_, HydratorOptions());
+  scrubber_ = std::make_unique<Scrubber>(world_, volume,
+                                         PlacesOf(volume, copies_, config),
+                                         ScrubOptionsOf(config));
+}
+
 void ReplicatorImpl::Start() {
+  if (hydrator_ != nullptr) hydrator_->Start();
+  if (scrubber_ != nullptr) scrubber_->Start();
+  started_ = true;
   for (const auto& shipper : shippers_) shipper->Start();
   ReleaseCommits();
   if (!shippers_.empty()) watcher_ = std::thread([this] { Watch(); });
@@ -157,8 +204,13 @@ void ReplicatorImpl::Stop() {
     stopping_ = true;
   }
   changed_.SignalAll();
+  if (hydrator_ != nullptr) hydrator_->RequestStop();
+  if (scrubber_ != nullptr) scrubber_->RequestStop();
+  cancel_reads_->Cancel();
   for (const auto& shipper : shippers_) shipper->RequestStop();
   for (const auto& shipper : shippers_) shipper->Join();
+  if (hydrator_ != nullptr) hydrator_->Join();
+  if (scrubber_ != nullptr) scrubber_->Join();
   if (watcher_.joinable()) watcher_.join();
 }
 

@@ -14,6 +14,7 @@
 
 #include "fs/volume/config.h"
 #include "fs/volume/volume.h"
+#include "replicator/scrub_status.h"
 
 namespace trefoil {
 
@@ -41,6 +42,17 @@ struct TargetStatus {
   int64_t notice_time_nanos = 0;
 };
 
+// Of a recovered volume whose packs are not all here yet.
+struct HydrationStatus {
+  bool active = false;
+  uint64_t objects_missing = 0;
+  uint64_t bytes_missing = 0;
+  uint64_t objects_total = 0;  // that were missing in the beginning
+  uint64_t bytes_total = 0;
+  uint64_t bytes_per_second = 0;
+  std::string last_error;
+};
+
 struct ReplicatorOptions {
   std::string credentials_file;  // empty: the usual places
 };
@@ -63,6 +75,14 @@ class Replicator {
   // Makes shippers that back off try again now.
   virtual void Nudge() = 0;
   [[nodiscard]] virtual std::vector<TargetStatus> status() const = 0;
+  [[nodiscard]] virtual HydrationStatus hydration() const = 0;
+  // As Scrubber; 0 and false where there is nothing to scrub.
+  virtual uint64_t RequestScrub(bool far) = 0;
+  virtual bool WaitForScrub(uint64_t request, int64_t timeout_nanos) = 0;
+  [[nodiscard]] virtual std::vector<ScrubStatus> scrubs() const = 0;
+  // The targets as copies to read from, detached ones too, the nearer first.
+  // They answer kUnavailable after Stop.
+  [[nodiscard]] virtual ObjectCopies copies() const = 0;
 };
 
 // The last known state of each target of a volume that is not mounted, from

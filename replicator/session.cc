@@ -218,26 +218,39 @@ Status Shipper::Rebase() {
 }
 
 Status Shipper::PutObject(const std::string& key, const Hash256& name) {
+  const Status put = PutOnce(key, name, PutMode::kImmutable);
+  const bool suspect = put.Is(StatusCode::kNotFound) ||
+                       put.Is(StatusCode::kCorruption) ||
+                       put.Is(StatusCode::kIoError);
+  if (!suspect) return put;
+  TREFOIL_TRY(HealPrimary(key));
+  return PutOnce(key, name, PutMode::kReplace);
+}
+
+Status Shipper::PutOnce(const std::string& key, const Hash256& name,
+                        PutMode mode) {
   auto source = source_.objects().OpenSource(key, name);
-  if (source.status().Is(StatusCode::kNotFound)) {
-    return {StatusCode::kTrimmed, "primary: " + source.status().message()};
-  }
   if (!source.ok()) return source.status().WithContext("primary");
   CountingSource counting(**source, [this](uint64_t bytes) {
     meter_.Add(bytes, world_.clock.MonotonicNanos());
   });
-  Status put = store_->Put(key, counting, PutMode::kImmutable);
-  if (put.Is(StatusCode::kCorruption)) {
-    // Whose bytes are not what the name says?
-    const Status local =
-        VerifyObjectHash(source_.objects(), key, counting.size_bytes());
-    if (!local.ok()) {
-      return local.WithContext("the primary's copy is damaged, not shipped");
-    }
-    put = store_->Put(key, counting, PutMode::kReplace);
-  }
+  const Status put = store_->Put(key, counting, mode);
   if (put.ok()) NoteHeld(counting.size_bytes());
   return put;
+}
+
+// Where the primary's object is the bad one, another target may have it good.
+// kTrimmed when nothing needs it any more.
+Status Shipper::HealPrimary(const std::string& key) {
+  const auto there = source_.objects().Head(key);
+  Status local = there.status();
+  if (there.ok()) {
+    local = VerifyObjectHash(source_.objects(), key, there->size_bytes);
+  }
+  if (local.ok()) return OkStatus();
+  const Status healed = source_.Heal(key, local);
+  if (healed.ok() || healed.Is(StatusCode::kTrimmed)) return healed;
+  return healed.WithContext("the primary's copy is damaged, not shipped");
 }
 
 }  // namespace trefoil

@@ -124,6 +124,8 @@ class Shipper {
   Status LookForTampering(const CommitRef& known, const AuditResult& found);
   Status Rebase();
   Status PutObject(const std::string& key, const Hash256& name);
+  Status PutOnce(const std::string& key, const Hash256& name, PutMode mode);
+  Status HealPrimary(const std::string& key);
 
   // --- What the status says: shipper_status.cc ----------------------------
   Status LoadState();

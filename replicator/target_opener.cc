@@ -13,9 +13,11 @@ namespace trefoil {
 
 Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
     const TargetSettings& target, const std::string& credentials_file,
-    const VolumeId& volume_id, World world,
-    std::shared_ptr<CancelToken> cancel) {
+    const VolumeId& volume_id, World world, std::shared_ptr<CancelToken> cancel,
+    const RetryLimits& limits) {
   TargetConfig config;
+  config.retry.attempts_max = limits.attempts_max;
+  config.retry.time_max = limits.time_max;
   config.name = target.name;
   config.url = target.url;
   TREFOIL_ASSIGN(config.options, ParseTargetOptions(target.options));

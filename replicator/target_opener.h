@@ -4,6 +4,7 @@
 // Thread rule: pure functions.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -13,13 +14,19 @@
 
 namespace trefoil {
 
+// How long a store repeats what fails.
+struct RetryLimits {
+  int attempts_max = 6;
+  std::chrono::nanoseconds time_max = std::chrono::seconds(60);
+};
+
 // The store of a target of volume `volume_id`. For a `dir:` target the medium
 // that is there now is the one that every call insists on. kUnavailable when
 // it is not there or belongs to another volume.
 Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
     const TargetSettings& target, const std::string& credentials_file,
-    const VolumeId& volume_id, World world,
-    std::shared_ptr<CancelToken> cancel);
+    const VolumeId& volume_id, World world, std::shared_ptr<CancelToken> cancel,
+    const RetryLimits& limits = {});
 
 // Removes what broken-off writes left on a target that OpenVolumeTarget opened;
 // by its owner only (O9).

@@ -16,6 +16,7 @@ void AddStatusCommand(CLI::App& trefoil, Action* action);
 void AddSyncCommand(CLI::App& trefoil, Action* action);
 void AddSnapshotCommand(CLI::App& trefoil, Action* action);
 void AddFsckCommand(CLI::App& trefoil, Action* action);
+void AddScrubCommand(CLI::App& trefoil, Action* action);
 void AddRecoverCommand(CLI::App& trefoil, Action* action);
 void AddTakeoverCommand(CLI::App& trefoil, Action* action);
 void AddKeyCommand(CLI::App& trefoil, Action* action);
@@ -23,6 +24,7 @@ void AddSambaConfCommand(CLI::App& trefoil, Action* action);
 
 // Exit codes of fsck(8).
 inline constexpr int kFsckClean = 0;
+inline constexpr int kFsckCorrected = 1;
 inline constexpr int kFsckErrors = 4;       // left uncorrected
 inline constexpr int kFsckOperational = 8;  // could not check
 inline constexpr int kFsckUsage = 16;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// trefoil fsck: checks a volume or one target's tree, and changes nothing.
+// trefoil fsck: checks a volume or one target's tree, and repairs it from other
+// copies when that is asked for.
 #include <fmt/format.h>
 
 #include "fs/control/client.h"
-#include "fs/verify/verify.h"
+#include "fs/verify/repair.h"
+#include "fs/volume/config.h"
+#include "fs/volume/identity.h"
+#include "replicator/copy_store.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
 #include "tools/json_fields.h"
@@ -21,6 +25,9 @@ struct FsckArguments {
   std::string place;
   bool read_data = false;
   bool json = false;
+  bool repair = false;
+  unsigned sample_percent = 0;  // 0: no sample
+  std::vector<std::string> from;
   TargetArguments target;
   SecretArguments secret;
 };
@@ -77,6 +84,29 @@ void PrintReport(const std::string& place, const VerifyReport& report) {
                             report.commits, report.files)));
 }
 
+void AddRepairs(const RepairReport& report, Json* json) {
+  (*json)["repaired"] = Json::array();
+  for (const RepairedObject& object : report.repaired) {
+    (*json)["repaired"].push_back(
+        {{"object", object.key}, {"from", object.from}});
+  }
+  (*json)["quarantined"] = report.quarantined;
+  (*json)["index_set_aside"] = report.index_set_aside;
+}
+
+void PrintRepairs(const RepairReport& report) {
+  for (const RepairedObject& object : report.repaired) {
+    Print(
+        OneLine(fmt::format("repaired: {}: from {}", object.key, object.from)));
+  }
+  for (const std::string& key : report.quarantined) {
+    Print(OneLine(fmt::format("quarantined: {0}: is quarantine/{0} now", key)));
+  }
+  if (report.index_set_aside) {
+    Print("index: set aside as index.damaged; the next opening rebuilds it");
+  }
+}
+
 // OK when nobody has the volume open.
 Status CheckNotMounted(const VolumeLocation& location) {
   const auto client = ControlClient::Connect(location.volume);
@@ -90,17 +120,62 @@ Status CheckNotMounted(const VolumeLocation& location) {
               location.mountpoint.empty() ? "" : " at " + location.mountpoint)};
 }
 
-Result<VerifyReport> CheckVolume(const FsckArguments& arguments,
+// The volume's own targets, as far as its configuration can be read.
+ObjectCopies CopiesOf(const std::string& volume,
+                      const TargetArguments& arguments) {
+  const auto config = LoadConfig(Env::Posix(), volume);
+  LocalTree objects(Env::Posix(), JoinPath(volume, "objects"));
+  const auto object = ReadVolumeObject(objects);
+  if (!config.ok() || !object.ok()) return {};
+  return OpenCopies(RealWorld(), *config, object->volume_id,
+                    arguments.credentials_file, nullptr);
+}
+
+// A copy that was named with --from.
+Result<ObjectCopy> CopyFrom(const std::string& place,
+                            const TargetArguments& target) {
+  if (IsUrl(place)) {
+    TREFOIL_ASSIGN(const TargetSettings settings,
+                   ToSettings("", place, target));
+    TREFOIL_ASSIGN(std::unique_ptr<ObjectStore> store,
+                   OpenForCommand(settings));
+    return ObjectCopy{place, std::move(store)};
+  }
+  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(place));
+  return ObjectCopy{
+      place, std::make_shared<LocalTree>(Env::Posix(),
+                                         JoinPath(location.volume, "objects"))};
+}
+
+Result<RepairReport> OnlyCheck(Result<VerifyReport> report) {
+  if (!report.ok()) return report.status();
+  RepairReport only;
+  only.left = std::move(*report);
+  return only;
+}
+
+Result<RepairReport> CheckVolume(const FsckArguments& arguments,
                                  VerifyOptions options) {
   TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.place));
   TREFOIL_TRY(CheckNotMounted(location));
   TREFOIL_ASSIGN(options.secret,
                  SecretOfVolume(arguments.secret, location.volume));
-  return VerifyVolume(RealWorld(), location.volume, options);
+  for (ObjectCopy& copy : CopiesOf(location.volume, arguments.target)) {
+    options.copies.push_back(std::move(copy));
+  }
+  if (arguments.repair) {
+    return RepairVolume(RealWorld(), location.volume, options);
+  }
+  return OnlyCheck(VerifyVolume(RealWorld(), location.volume, options));
 }
 
-Result<VerifyReport> CheckTarget(const FsckArguments& arguments,
+Result<RepairReport> CheckTarget(const FsckArguments& arguments,
                                  VerifyOptions options) {
+  if (arguments.repair && options.copies.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--repair of a target needs --from: the volume, or another "
+                  "target, to take good objects from");
+  }
   TREFOIL_ASSIGN(const TargetSettings settings,
                  ToSettings("", arguments.place, arguments.target));
   TREFOIL_ASSIGN(const std::unique_ptr<ObjectStore> store,
@@ -109,7 +184,26 @@ Result<VerifyReport> CheckTarget(const FsckArguments& arguments,
   if (secret.kind != Secret::Kind::kNone) {
     options.secret = std::make_shared<const Secret>(std::move(secret));
   }
-  return VerifyStore(RealWorld(), *store, options);
+  if (arguments.repair) return RepairStore(RealWorld(), *store, options);
+  return OnlyCheck(VerifyStore(RealWorld(), *store, options));
+}
+
+Result<RepairReport> Check(const FsckArguments& arguments) {
+  ProgressLine line;
+  VerifyOptions options;
+  options.read_data = arguments.read_data || arguments.sample_percent > 0;
+  if (arguments.sample_percent > 0) {
+    options.sample_percent = arguments.sample_percent;
+  }
+  options.progress = [&](uint64_t done, uint64_t total) {
+    line.Show(done, total, "checking " + arguments.place);
+  };
+  for (const std::string& place : arguments.from) {
+    TREFOIL_ASSIGN(ObjectCopy copy, CopyFrom(place, arguments.target));
+    options.copies.push_back(std::move(copy));
+  }
+  return IsUrl(arguments.place) ? CheckTarget(arguments, options)
+                                : CheckVolume(arguments, options);
 }
 
 std::string Advice(const FsckArguments& arguments, const Status& error) {
@@ -118,26 +212,29 @@ std::string Advice(const FsckArguments& arguments, const Status& error) {
   return "'trefoil umount' it first; a target's URL can be checked meanwhile";
 }
 
+int ExitCode(const RepairReport& report) {
+  if (!report.left.clean()) return kFsckErrors;
+  return report.changed() ? kFsckCorrected : kFsckClean;
+}
+
 int RunFsck(const FsckArguments& arguments) {
-  const Result<VerifyReport> report = [&] {
-    ProgressLine line;
-    VerifyOptions options;
-    options.read_data = arguments.read_data;
-    options.progress = [&](uint64_t done, uint64_t total) {
-      line.Show(done, total, "checking " + arguments.place);
-    };
-    return IsUrl(arguments.place) ? CheckTarget(arguments, options)
-                                  : CheckVolume(arguments, options);
-  }();
+  const Result<RepairReport> report = Check(arguments);
+  if (report.status().Is(StatusCode::kInvalidArgument)) {
+    FailFsck(report.status());
+    return kFsckUsage;
+  }
   if (!report.ok()) {
     return FailFsck(report.status(), Advice(arguments, report.status()));
   }
   if (arguments.json) {
-    Print(JsonText(ReportToJson(arguments.place, *report)));
+    Json json = ReportToJson(arguments.place, report->left);
+    if (arguments.repair) AddRepairs(*report, &json);
+    Print(JsonText(json));
   } else {
-    PrintReport(arguments.place, *report);
+    PrintRepairs(*report);
+    PrintReport(arguments.place, report->left);
   }
-  return report->clean() ? kFsckClean : kFsckErrors;
+  return ExitCode(*report);
 }
 
 }  // namespace
@@ -151,6 +248,16 @@ void AddFsckCommand(CLI::App& trefoil, Action* action) {
       ->required();
   fsck->add_flag("--read-data", arguments->read_data,
                  "Read and hash every byte of every object");
+  fsck->add_option("--sample", arguments->sample_percent,
+                   "Read and hash so many percent of the packs")
+      ->type_name("PERCENT")
+      ->check(CLI::Range(1U, 100U));
+  fsck->add_flag("--repair", arguments->repair,
+                 "Replace what is missing or damaged from other copies");
+  fsck->add_option("--from", arguments->from,
+                   "A volume or a copy's URL to repair from")
+      ->type_name("PLACE")
+      ->allow_extra_args(false);
   fsck->add_flag("--json", arguments->json, "Print JSON");
   AddSecretOptions(fsck, &arguments->secret);
   AddTargetOptions(fsck, &arguments->target);

@@ -56,6 +56,7 @@ void Declare(CLI::App& trefoil, Action* action) {
   AddSyncCommand(trefoil, action);
   AddSnapshotCommand(trefoil, action);
   AddFsckCommand(trefoil, action);
+  AddScrubCommand(trefoil, action);
   AddRecoverCommand(trefoil, action);
   AddTakeoverCommand(trefoil, action);
   AddKeyCommand(trefoil, action);

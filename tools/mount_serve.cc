@@ -129,6 +129,7 @@ Status MountDaemon::Start() {
                  Replicator::Create(
                      RealWorld(), *volume_, config_,
                      {.credentials_file = plan_.settings.credentials_file}));
+  volume_->SetCopies(replicator_->copies());
   targets_ = std::make_unique<ReplicatorTargets>(*replicator_);
   TREFOIL_TRY(StartSession());
   TREFOIL_TRY(StartControl());
@@ -179,6 +180,7 @@ Status MountDaemon::End() {
   if (volume_ != nullptr) volume_->WakeWaiters();
   if (control_ != nullptr) control_->Stop();
   if (replicator_ != nullptr) replicator_->Stop();
+  if (volume_ != nullptr) volume_->SetCopies({});
   control_.reset();
   targets_.reset();
   replicator_.reset();

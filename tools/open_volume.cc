@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "fs/volume/hydration.h"
 #include "tools/world.h"
 
 namespace trefoil {
@@ -41,6 +44,44 @@ CopyStatus ToCopyStatus(const TargetStatus& target) {
   copy.notice = target.notice;
   copy.notice_time_nanos = target.notice_time_nanos;
   return copy;
+}
+
+HydrationFigures ToHydrationFigures(const HydrationStatus& hydration) {
+  HydrationFigures figures;
+  figures.active = hydration.active;
+  figures.objects_missing = hydration.objects_missing;
+  figures.bytes_missing = hydration.bytes_missing;
+  figures.objects_total = hydration.objects_total;
+  figures.bytes_total = hydration.bytes_total;
+  figures.bytes_per_second = hydration.bytes_per_second;
+  figures.last_error = hydration.last_error;
+  return figures;
+}
+
+std::vector<ScrubFigures> ToScrubFigures(
+    const std::vector<ScrubStatus>& scrubs) {
+  std::vector<ScrubFigures> figures;
+  for (const ScrubStatus& scrub : scrubs) {
+    figures.push_back({scrub.name, scrub.objects, scrub.due, scrub.oldest_nanos,
+                       scrub.bytes_verified, scrub.healed, scrub.bad,
+                       scrub.last_error});
+  }
+  return figures;
+}
+
+Result<HydrationFigures> HydrationAtRest(Volume& volume) {
+  HydrationFigures figures;
+  const auto plan = FindHydration(Env::Posix(), volume.path());
+  if (!plan) return figures;
+  TREFOIL_ASSIGN(const auto missing, volume.MissingPacks());
+  figures.active = true;
+  figures.objects_missing = missing.size();
+  for (const ObjectInfo& object : missing) {
+    figures.bytes_missing += object.size_bytes;
+  }
+  figures.objects_total = std::max(plan->objects, figures.objects_missing);
+  figures.bytes_total = std::max(plan->bytes, figures.bytes_missing);
+  return figures;
 }
 
 std::vector<CopyStatus> ToCopyStatus(const std::vector<TargetStatus>& targets) {

@@ -29,5 +29,10 @@ Result<OpenedVolume> OpenReadOnly(const std::string& volume_path,
 // What the replicator knows of a target, in the control socket's words.
 CopyStatus ToCopyStatus(const TargetStatus& target);
 std::vector<CopyStatus> ToCopyStatus(const std::vector<TargetStatus>& targets);
+HydrationFigures ToHydrationFigures(const HydrationStatus& hydration);
+std::vector<ScrubFigures> ToScrubFigures(
+    const std::vector<ScrubStatus>& scrubs);
+// Of a volume that is not mounted.
+Result<HydrationFigures> HydrationAtRest(Volume& volume);
 
 }  // namespace trefoil

@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 
 #include "fs/control/client.h"
+#include "fs/volume/hydration.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
+#include "tools/point_in_time.h"
 #include "tools/progress.h"
 #include "tools/recover_source.h"
 #include "tools/report.h"
@@ -25,9 +27,24 @@ struct RecoverArguments {
   bool full = false;
   uint64_t at_least = 0;
   bool no_key_file = false;
+  std::string at;
   TargetArguments target;
   SecretArguments secret;
 };
+
+Status SetPoint(const std::string& at, RecoverOptions* options) {
+  if (at.empty()) return OkStatus();
+  const auto point = ParsePointInTime(at);
+  if (!point) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("--at {}: expected a commit's number or a time (UTC) "
+                        "as in '2026-11-23 14:05'",
+                        at)};
+  }
+  if (point->commit) options->at_seq = CommitSeq(*point->commit);
+  options->at_nanos = point->wall_nanos;
+  return OkStatus();
+}
 
 Result<std::string> Recover(const RecoverArguments& arguments) {
   RecoverOptions options;
@@ -41,6 +58,7 @@ Result<std::string> Recover(const RecoverArguments& arguments) {
   options.strangers = source.head.strangers;
   ProgressLine line;
   options.full = arguments.full;
+  TREFOIL_TRY(SetPoint(arguments.at, &options));
   options.progress = [&](uint64_t done, uint64_t total) {
     line.Show(done, total,
               fmt::format("{} of {}", FormatBytes(done), FormatBytes(total)));
@@ -58,10 +76,14 @@ int RunRecover(RecoverArguments arguments) {
     return Fail("recover", recovered.status(),
                 advice.empty() ? TargetAdvice(recovered.status()) : advice);
   }
+  const bool later = FindHydration(Env::Posix(), arguments.volume).has_value();
   Print(fmt::format(
-      "{0}: recovered from {1}, detached\nnext: trefoil mount {0} MOUNTPOINT "
-      "to look at it; trefoil takeover {0} to put it into service",
-      arguments.volume, *recovered));
+      "{0}: recovered from {1}, detached{2}\nnext: trefoil mount {0} "
+      "MOUNTPOINT to look at it; trefoil takeover {0} to put it into service",
+      arguments.volume, *recovered,
+      later ? "; file data come when they are read, and in the background "
+              "while it is mounted"
+            : ""));
   return kExitOk;
 }
 
@@ -120,6 +142,10 @@ void AddRecoverCommand(CLI::App& trefoil, Action* action) {
   recover->add_flag("--no-key-file", arguments->no_key_file,
                     "Keep no key in VOLUME: every mount needs a secret");
   AddCopySecretOptions(recover, &arguments->secret);
+  recover
+      ->add_option("--at", arguments->at,
+                   "The state of this commit or time, not the newest")
+      ->type_name("TIME");
   AddTargetOptions(recover, &arguments->target);
   recover->callback([=] { *action = [=] { return RunRecover(*arguments); }; });
 }

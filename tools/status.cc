@@ -39,6 +39,7 @@ Result<Json> StatusAtRest(const VolumeLocation& location,
   context.version = Version();
   context.detached = opened.config.detached;
   context.now_nanos = Clock::Real().WallNanos();
+  TREFOIL_ASSIGN(context.hydration, HydrationAtRest(*opened.volume));
   Json json = StatusToJson(*opened.volume, ToCopyStatus(targets), context);
   // Read-only is how it was opened, not how it is; nothing else is wrong when
   // no reason is given.

@@ -50,6 +50,18 @@ void JudgeVolume(const Json& status, Judgement* judgement) {
   if (!error.empty()) {
     judgement->Add(kWarning, fmt::format("primary: {}", error));
   }
+  for (const Json& scrub : NestedField(status, "scrub")) {
+    const size_t bad = NestedField(scrub, "bad").size();
+    if (bad == 0) continue;
+    judgement->Add(kCritical, fmt::format("{}: {} objects bad in every copy",
+                                          TextField(scrub, "name"), bad));
+  }
+  const Json& lost = NestedField(status, "lost_files");
+  if (!lost.empty()) {
+    judgement->Add(kCritical,
+                   fmt::format("{} files can't be read from any copy, {} first",
+                               lost.size(), TextField(lost[0], "path")));
+  }
   if (!FlagField(status, "mounted") &&
       CountField(primary, "waiting_bytes") +
               CountField(primary, "waiting_changes") >

@@ -99,6 +99,30 @@ Row CopyRow(const Json& copy) {
           FormatBytes(CountField(copy, "bytes_per_second")) + "/s"};
 }
 
+// When each copy's objects were last verified.
+std::string ScrubText(const Json& status) {
+  std::string text;
+  for (const Json& scrub : NestedField(status, "scrub")) {
+    text +=
+        OneLine(fmt::format("{}: verified {}{}", TextField(scrub, "name"),
+                            NumberField(scrub, "oldest") == 0
+                                ? "in part"
+                                : "since " + Time(NumberField(scrub, "oldest")),
+                            CountField(scrub, "healed") == 0
+                                ? ""
+                                : fmt::format(", {} objects healed",
+                                              CountField(scrub, "healed")))) +
+        "\n";
+    for (const Json& key : NestedField(scrub, "bad")) {
+      if (!key.is_string()) continue;
+      text += OneLine(fmt::format("  bad in every copy: {}",
+                                  key.get<std::string>())) +
+              "\n";
+    }
+  }
+  return text;
+}
+
 std::string PlacesText(const Json& status) {
   std::string text;
   for (const Json& copy : NestedField(status, "copies")) {
@@ -124,7 +148,42 @@ std::string PlacesText(const Json& status) {
   if (!error.empty()) {
     text += OneLine(fmt::format("primary: last error: {}", error)) + "\n";
   }
+  for (const Json& file : NestedField(status, "lost_files")) {
+    text +=
+        OneLine(fmt::format("can't be read: {}: {}", TextField(file, "path"),
+                            TextField(file, "reason"))) +
+        "\n";
+  }
   return text;
+}
+
+// Of a recovered volume that is not whole yet.
+void AddHydrationRow(const Json& status, std::vector<Row>* rows) {
+  const Json& hydration = NestedField(status, "hydration");
+  if (hydration.empty()) return;
+  const uint64_t missing = CountField(hydration, "bytes_missing");
+  const uint64_t total = CountField(hydration, "bytes_total");
+  const uint64_t percent = total == 0 ? 0 : (total - missing) * 100 / total;
+  std::string text = fmt::format(
+      "{}%: {} objects ({}) not here yet, {}/s", percent,
+      CountField(hydration, "objects_missing"), FormatBytes(missing),
+      FormatBytes(CountField(hydration, "bytes_per_second")));
+  const std::string error = TextField(hydration, "last_error");
+  if (!error.empty()) text += "; last error: " + error;
+  rows->push_back({"hydrating", OneLine(text)});
+}
+
+// Nothing to say of a volume that never met a bad or missing object.
+void AddHealingRow(const Json& status, std::vector<Row>* rows) {
+  const Json& heals = NestedField(status, "heals");
+  const uint64_t healed = CountField(heals, "healed");
+  const uint64_t fetched = CountField(heals, "fetched");
+  const uint64_t failed = CountField(heals, "failed");
+  if (healed + fetched + failed == 0) return;
+  rows->push_back(
+      {"healing", fmt::format("{} bad objects healed, {} missing ones fetched, "
+                              "{} failures since the mount",
+                              healed, fetched, failed)});
 }
 
 }  // namespace
@@ -132,7 +191,7 @@ std::string PlacesText(const Json& status) {
 std::string StatusText(const Json& status) {
   const Json& journal = NestedField(status, "journal");
   const Json& disk = NestedField(status, "disk");
-  std::string text = Table({
+  std::vector<Row> facts = {
       {"volume", OneLine(TextField(status, "volume"))},
       {"state", StateText(status)},
       {"journal",
@@ -142,14 +201,18 @@ std::string StatusText(const Json& status) {
                            FormatBytes(CountField(disk, "available_bytes")),
                            FormatBytes(CountField(disk, "total_bytes")))},
       {"snapshots", SnapshotsText(status)},
-  });
+  };
+  AddHydrationRow(status, &facts);
+  AddHealingRow(status, &facts);
+  const std::string text = Table(facts);
   std::vector<Row> rows = {{"COPY", "STATE", "COMMIT", "WATERMARK", "AGE",
                             "OBJECTS", "BYTES", "WAITING", "RATE"}};
   rows.push_back(PrimaryRow(status));
   for (const Json& copy : NestedField(status, "copies")) {
     rows.push_back(CopyRow(copy));
   }
-  return text + "\n" + Table(rows) + "\n" + PlacesText(status);
+  return text + "\n" + Table(rows) + "\n" + PlacesText(status) +
+         ScrubText(status);
 }
 
 }  // namespace trefoil

@@ -36,6 +36,8 @@ Result<Json> GetStatus(const Context& context) {
   status.version = context.identity.version;
   status.mountpoint = context.identity.mountpoint;
   status.detached = context.identity.detached;
+  status.hydration = context.targets.Hydration();
+  status.scrubs = context.targets.Scrubs();
   status.now_nanos = context.clock.WallNanos();
   return StatusToJson(context.volume, context.targets.Copies(), status);
 }
@@ -94,6 +96,25 @@ Result<Json> Sync(const Context& context, ControlCall& call) {
   }
 }
 
+Result<Json> Scrub(const Context& context, ControlCall& call) {
+  TREFOIL_ASSIGN(const bool offsite,
+                 FlagParam(call.params(), "offsite", false));
+  TREFOIL_ASSIGN(const bool wait, FlagParam(call.params(), "wait", false));
+  const uint64_t request = context.targets.RequestScrub(offsite);
+  if (request == 0) {
+    return Status(StatusCode::kReadOnly,
+                  "scrub: the volume is mounted without writing to it");
+  }
+  while (wait &&
+         !context.targets.WaitForScrub(request, kProgressIntervalNanos)) {
+    if (!call.Progress(ScrubsToJson(context.targets.Scrubs()))) {
+      return Status(StatusCode::kUnavailable,
+                    "scrub: the volume is unmounting");
+    }
+  }
+  return ScrubsToJson(context.targets.Scrubs());
+}
+
 Result<Json> CreateSnapshot(const Context& context, ControlCall& call) {
   TREFOIL_ASSIGN(const std::string label,
                  StringParam(call.params(), "label", "", kMaxLabelBytes));
@@ -145,6 +166,9 @@ ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,
   handlers["commit"] = [context](ControlCall&) { return Commit(*context); };
   handlers["sync"] = [context](ControlCall& call) {
     return Sync(*context, call);
+  };
+  handlers["scrub"] = [context](ControlCall& call) {
+    return Scrub(*context, call);
   };
   handlers["snapshot-create"] = [context](ControlCall& call) {
     return CreateSnapshot(*context, call);

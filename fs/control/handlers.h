@@ -7,6 +7,8 @@
 //   commit           {} -> {seq}
 //   sync             {target: "all", timeout_seconds: 0} -> {seq}; progress
 //                    {seq, targets: [...]} twice a second. 0: for ever.
+//   scrub            {offsite: false, wait: false} -> the status' "scrub";
+//                    with wait the same as progress, twice a second
 //   snapshot-create  {label: ""} -> one snapshot, as in status.h
 //   snapshot-list    {} -> [snapshot...]
 //   snapshot-delete  {name} -> {}
@@ -36,6 +38,18 @@ class ControlTargets {
  public:
   virtual ~ControlTargets() = default;
   [[nodiscard]] virtual std::vector<CopyStatus> Copies() const = 0;
+  [[nodiscard]] virtual HydrationFigures Hydration() const { return {}; }
+  [[nodiscard]] virtual std::vector<ScrubFigures> Scrubs() const { return {}; }
+  // Begins to verify everything, far copies too with `far`; the number that
+  // WaitForScrub waits for. 0: it is not to be had.
+  virtual uint64_t RequestScrub(bool far) {
+    static_cast<void>(far);
+    return 0;
+  }
+  virtual bool WaitForScrub(uint64_t request, int64_t timeout_nanos) {
+    static_cast<void>(timeout_nanos);
+    return request == 0;
+  }
   // As Replicator::WaitFor.
   virtual Status WaitFor(const std::string& target, CommitSeq seq,
                          int64_t timeout_nanos) = 0;

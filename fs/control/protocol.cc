@@ -171,4 +171,14 @@ Result<int64_t> IntegerParam(const Json& params, const std::string& name,
   return found->get<int64_t>();
 }
 
+Result<bool> FlagParam(const Json& params, const std::string& name,
+                       bool when_absent) {
+  const auto found = params.find(name);
+  if (found == params.end()) return when_absent;
+  if (!found->is_boolean()) {
+    return BadRequest(fmt::format("\"{}\" must be true or false", name));
+  }
+  return found->get<bool>();
+}
+
 }  // namespace trefoil

@@ -61,5 +61,7 @@ Result<std::string> StringParam(const Json& params, const std::string& name,
                                 size_t max_bytes);
 Result<int64_t> IntegerParam(const Json& params, const std::string& name,
                              int64_t when_absent, int64_t min, int64_t max);
+Result<bool> FlagParam(const Json& params, const std::string& name,
+                       bool when_absent);
 
 }  // namespace trefoil

@@ -50,6 +50,29 @@ Json PrimaryToJson(const Volume& volume, const VolumeStatus& status) {
   return json;
 }
 
+Json HydrationToJson(const HydrationFigures& hydration) {
+  Json json = Json::object();
+  json["objects_missing"] = hydration.objects_missing;
+  json["bytes_missing"] = hydration.bytes_missing;
+  json["objects_total"] = hydration.objects_total;
+  json["bytes_total"] = hydration.bytes_total;
+  json["bytes_per_second"] = hydration.bytes_per_second;
+  json["last_error"] = hydration.last_error;
+  return json;
+}
+
+void AddHeals(const VolumeStatus& status, Json* json) {
+  Json& heals = (*json)["heals"];
+  heals["healed"] = status.heals.healed;
+  heals["fetched"] = status.heals.fetched;
+  heals["failed"] = status.heals.failed;
+  (*json)["lost_files"] = Json::array();
+  for (const LostFile& file : status.lost_files) {
+    (*json)["lost_files"].push_back(
+        {{"path", file.path}, {"reason", file.reason}});
+  }
+}
+
 Json SnapshotsToJson(Volume& volume) {
   Json json = Json::object();
   const Result<std::vector<SnapshotInfo>> snapshots = volume.ListSnapshots();
@@ -66,6 +89,23 @@ Json SnapshotsToJson(Volume& volume) {
 }
 
 }  // namespace
+
+Json ScrubsToJson(const std::vector<ScrubFigures>& scrubs) {
+  Json json = Json::array();
+  for (const ScrubFigures& scrub : scrubs) {
+    Json entry = Json::object();
+    entry["name"] = scrub.name;
+    entry["objects"] = scrub.objects;
+    entry["due"] = scrub.due;
+    entry["oldest"] = Seconds(scrub.oldest_nanos);
+    entry["bytes_verified"] = scrub.bytes_verified;
+    entry["healed"] = scrub.healed;
+    entry["bad"] = scrub.bad;
+    entry["last_error"] = scrub.last_error;
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
 
 Json SnapshotToJson(const SnapshotInfo& snapshot) {
   Json json = Json::object();
@@ -113,6 +153,11 @@ Json StatusToJson(Volume& volume, const std::vector<CopyStatus>& copies,
   json["copies"] = Json::array();
   for (const CopyStatus& copy : copies) {
     json["copies"].push_back(CopyToJson(volume, copy, context.now_nanos));
+  }
+  AddHeals(status, &json);
+  json["scrub"] = ScrubsToJson(context.scrubs);
+  if (context.hydration.active) {
+    json["hydration"] = HydrationToJson(context.hydration);
   }
   json["snapshots"] = SnapshotsToJson(volume);
   return json;

@@ -13,9 +13,21 @@
 //                 "age_seconds", "objects", "bytes", "objects_waiting",
 //                 "bytes_waiting", "bytes_per_second", "last_error",
 //                 "last_error_time", "notice", "notice_time"}...],
+//    "heals":   {"healed", "fetched", "failed"},
+//    "hydration": {"objects_missing", "bytes_missing", "objects_total",
+//                  "bytes_total", "bytes_per_second", "last_error"}?,
+//    "scrub": [{"name", "objects", "due", "oldest", "bytes_verified",
+//               "healed", "bad": [key...], "last_error"}...],
+//    "lost_files": [{"path", "reason"}...],
 //    "snapshots": {"count", "newest": snapshot?}}
 //   snapshot := {"name", "label", "time"}
 //
+// `heals` counts objects since the mount: bad ones replaced, missing ones that
+// came from a copy, and reads for which no good copy was found.
+// `scrub` is when the objects of each copy were last verified: `oldest` is the
+// time of what was verified longest ago, 0 when something never was, `due` what
+// the pass under way has before it.
+// `hydration` is there while a recovered volume lacks objects that a copy has.
 // Times are seconds since 1970 UTC, 0 where there is none. `age_seconds` is
 // how long the oldest change that the copy lacks has been waiting: what a
 // disaster now would lose; 0 when it lacks nothing.
@@ -50,14 +62,40 @@ struct CopyStatus {
   int64_t notice_time_nanos = 0;
 };
 
+// As replicator's, which fs does not know.
+struct HydrationFigures {
+  bool active = false;
+  uint64_t objects_missing = 0;
+  uint64_t bytes_missing = 0;
+  uint64_t objects_total = 0;
+  uint64_t bytes_total = 0;
+  uint64_t bytes_per_second = 0;
+  std::string last_error;
+};
+
+// As replicator's ScrubStatus.
+struct ScrubFigures {
+  std::string name;
+  uint64_t objects = 0;
+  uint64_t due = 0;
+  int64_t oldest_nanos = 0;
+  uint64_t bytes_verified = 0;
+  uint64_t healed = 0;
+  std::vector<std::string> bad;
+  std::string last_error;
+};
+
 // What the volume itself does not know.
 struct StatusContext {
+  std::vector<ScrubFigures> scrubs;
+  HydrationFigures hydration;
   std::string version;
   std::string mountpoint;  // empty: not mounted
   bool detached = false;
   int64_t now_nanos = 0;
 };
 
+Json ScrubsToJson(const std::vector<ScrubFigures>& scrubs);
 Json SnapshotToJson(const SnapshotInfo& snapshot);
 Json StatusToJson(Volume& volume, const std::vector<CopyStatus>& copies,
                   const StatusContext& context);

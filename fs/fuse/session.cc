@@ -145,12 +145,15 @@ Status FuseSessionImpl::Init() {
     return {StatusCode::kInvalidArgument, LibraryMessages::Get().Last()};
   }
   workers_ = std::make_unique<FuseWorkers>(session_, options_.threads_max);
+  volume_.OnHealWait(
+      [workers = workers_.get()](int change) { workers->NoteWaiting(change); });
   return OkStatus();
 }
 
 FuseSessionImpl::~FuseSessionImpl() {
   if (mounted_) Detach();
   workers_.reset();
+  volume_.OnHealWait(nullptr);
   // Closes the device, which ends requests that nobody has read.
   if (session_ != nullptr) fuse_session_destroy(session_);
 }

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
@@ -16,6 +17,7 @@
 
 #include "fs/base/log.h"
 #include "fs/fuse/request.h"
+#include "fs/volume/healer.h"
 
 namespace trefoil {
 namespace {
@@ -138,9 +140,16 @@ void FuseWorkers::WakeReaders() {
   }
 }
 
+void FuseWorkers::NoteWaiting(int change) {
+  waiting_.fetch_add(change);
+  if (change > 0 && idle_.load() == 0) Spawn();
+}
+
 void FuseWorkers::Spawn() {
   const MutexLock lock(mu_);
-  if (workers_.size() >= threads_max_ || ending_.load()) return;
+  const auto waiting =
+      static_cast<unsigned>(std::clamp(waiting_.load(), 0, kMaxWaitingReads));
+  if (workers_.size() >= threads_max_ + waiting || ending_.load()) return;
   Worker& worker = workers_.emplace_back();
   idle_.fetch_add(1);
   ++live_;

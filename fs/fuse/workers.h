@@ -2,7 +2,8 @@
 // The threads that read requests from /dev/fuse, have libfuse dispatch them
 // and write the answers. One thread to start with; another whenever the last
 // idle one has got work, up to a bound, so that a lightly used mount keeps its
-// caches warm and a busy one is never blocked by a slow request.
+// caches warm and a busy one is never blocked by a slow request. A thread whose
+// request waits for a copy of the data does not count (O8).
 //
 // This is a loop of our own over libfuse's session, and the seam where raw
 // messages are seen (wire.h). Each thread has its own clone of the device.
@@ -37,6 +38,9 @@ class FuseWorkers {
   // True when all threads have ended within `timeout`: the kernel closed the
   // connection, or End was called.
   bool WaitForEnd(std::chrono::nanoseconds timeout);
+  // A thread's request begins to wait for something that may be far away (+1),
+  // or goes on (-1).
+  void NoteWaiting(int change);
   // Reads no more requests, waits for those that are being served, joins.
   void Finish();
 
@@ -58,6 +62,7 @@ class FuseWorkers {
   const unsigned threads_max_;
   std::atomic<bool> ending_{false};
   std::atomic<unsigned> idle_{0};
+  std::atomic<int> waiting_{0};
 
   Mutex mu_;
   CondVar changed_;

@@ -207,6 +207,21 @@ Result<ObjectHeader> ReadHeader(ObjectStore& store, std::string_view key) {
   return header;
 }
 
+Result<OpenedFrame> OpenFrameAt(std::string_view object, const Keyring& keyring,
+                                const FrameLocation& location) {
+  TREFOIL_ASSIGN(const ObjectHeader header,
+                 DecodeObjectHeader(object.substr(0, kHeaderBytes)));
+  if (location.offset > object.size()) return Damaged(kTruncated);
+  const std::string_view bytes =
+      object.substr(location.offset, location.stored_bytes);
+  TREFOIL_ASSIGN(const Sealer sealer, Sealer::For(header, keyring));
+  TREFOIL_ASSIGN(OpenedFrame frame, OpenFrame(sealer, location.offset, bytes));
+  if (frame.location != location) {
+    return Damaged("not the frame that was looked for");
+  }
+  return frame;
+}
+
 Status CheckObjectHash(ObjectStore& store, std::string_view key,
                        uint64_t size_bytes) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
@@ -232,6 +247,15 @@ Status ReadObject(ObjectStore& store, const Keyring& keyring,
   const Status status =
       ReadWhole(store, keyring, key, max_bytes, visit, &visitor_stopped);
   return visitor_stopped ? status : status.WithContext(key);
+}
+
+Result<OpenedFrame> OpenFrameOf(std::string_view object, const Keyring& keyring,
+                                std::string_view key,
+                                const FrameLocation& location) {
+  Result<OpenedFrame> frame = OpenFrameAt(object, keyring, location);
+  if (frame.ok()) return frame;
+  return AtFrame(frame.status(), location.frame_no, location.offset)
+      .WithContext(key);
 }
 
 Status VerifyObjectHash(ObjectStore& store, std::string_view key,

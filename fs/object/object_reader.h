@@ -27,6 +27,12 @@ Status ReadObject(ObjectStore& store, const Keyring& keyring,
                   const std::function<Status(const ObjectHeader&,
                                              const OpenedFrame&)>& visit);
 
+// One frame of an object that is whole in memory, verified to be `key`. Else as
+// LocalTree::ReadFrame.
+Result<OpenedFrame> OpenFrameOf(std::string_view object, const Keyring& keyring,
+                                std::string_view key,
+                                const FrameLocation& location);
+
 // Hashes the object's bytes only and compares with its name; works without
 // any key. kCorruption names the object.
 Status VerifyObjectHash(ObjectStore& store, std::string_view key,

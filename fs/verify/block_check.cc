@@ -131,6 +131,7 @@ void BlockCheck::ReportPack(const PackState& pack, BlockNo number) {
   if (!bytes.ok() || !*bytes) return;
   const auto record = PackRecord::Decode(**bytes);
   if (!record.ok()) return;
+  findings_.BadObject(ObjectKeyOf(*record));
   findings_.Error("missing-commit", ObjectKeyOf(*record),
                   name + " is not there");
 }

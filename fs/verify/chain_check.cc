@@ -43,6 +43,7 @@ Result<ChainState> ChainCheck::Run(const std::vector<ChainLink>& chain,
 Status ChainCheck::Damaged(ObjectKind kind, std::string key,
                            const Status& status) {
   const bool is_checkpoint = kind == ObjectKind::kCheckpoint;
+  findings_.BadObject(key);
   return findings_.ErrorOf(
       is_checkpoint ? "damaged-checkpoint" : "damaged-commit", std::move(key),
       status);

@@ -35,6 +35,8 @@ class Findings {
   // error, which says that nothing could be checked, is passed on.
   Status ErrorOf(std::string_view code, std::string where,
                  const Status& status);
+  // The object is missing or damaged; the finding is the caller's.
+  void BadObject(const std::string& key) { report_.bad_objects.insert(key); }
   // Says how many were counted only. Once, at the end.
   void Finish();
 

@@ -18,7 +18,8 @@ Status CheckMetadata(MetadataState& state, Findings& findings) {
     findings.report().files = tree.files();
   }
   TREFOIL_ASSIGN(const auto packs,
-                 CheckPacks(state.index, state.objects, state.table, findings));
+                 CheckPacks(state.index, state.objects, state.table,
+                            state.elsewhere, findings));
   return BlockCheck(state.index, views, *names, packs, findings).Run();
 }
 

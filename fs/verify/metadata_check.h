@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fs/object/object_store.h"
+#include "fs/verify/elsewhere.h"
 #include "fs/verify/findings.h"
 #include "fs/verify/object_table.h"
 #include "fs/verify/tree_check.h"
@@ -16,6 +17,8 @@ struct MetadataState {
   ObjectTable& table;
   Epoch newest;  // the epoch that no record is younger than
   TreeContext tree;
+  // Where packs may be that `objects` lacks; null: nowhere.
+  const Elsewhere* elsewhere = nullptr;
 };
 
 // Sets the report's number of files. An error of the index is returned.

@@ -14,7 +14,8 @@ auto SortKey(const ParsedKey& key) {
 // What belongs to Trefoil beside the objects named by their hash: owner
 // claims, keyrings, probes that are under way, and what a target is told by.
 bool IsKnownSideObject(std::string_view key) {
-  for (const std::string_view prefix : {"owner/", "probe/", "keyring/"}) {
+  for (const std::string_view prefix :
+       {"owner/", "probe/", "keyring/", "quarantine/"}) {
     if (key.starts_with(prefix)) return true;
   }
   return key == "trefoil-target";

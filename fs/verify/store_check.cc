@@ -52,7 +52,8 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
     return OkStatus();
   }
   MetadataState metadata{scratch(), scratch(),    store_,
-                         table_,    state_.epoch, {name_key_, nullptr}};
+                         table_,    state_.epoch, {name_key_, nullptr},
+                         elsewhere_};
   return CheckMetadata(metadata, findings_);
 }
 
@@ -122,13 +123,26 @@ Status StoreCheck::HashObjects() {
   return OkStatus();
 }
 
+// Whether the sample has this pack.
+bool StoreCheck::IsDrawn() {
+  if (!options_.read_data) return false;
+  return options_.sample_percent >= 100 ||
+         world_.random.Next64() % 100 < options_.sample_percent;
+}
+
 Status StoreCheck::HashObject(ListedObject& object) {
   const bool small = object.parsed.kind == ObjectKind::kVolume;
-  if (!small && !options_.read_data) return OkStatus();
   const std::string key = object.Key();
+  if (options_.known_bad.contains(key)) {
+    object.bad = true;
+    findings_.Error("bad-hash", key, "is damaged, as an earlier check found");
+    return OkStatus();
+  }
+  if (!small && !IsDrawn()) return OkStatus();
   const Status hashed = VerifyObjectHash(store_, key, object.size_bytes);
   if (!hashed.ok()) {
     object.bad = true;
+    findings_.BadObject(key);
     return findings_.ErrorOf(
         hashed.Is(StatusCode::kNotFound) ? "missing-object" : "bad-hash", key,
         hashed);
@@ -136,6 +150,7 @@ Status StoreCheck::HashObject(ListedObject& object) {
   const auto header = ReadObjectHeader(store_, key);
   if (!header.ok()) {
     object.bad = true;
+    findings_.BadObject(key);
     return findings_.ErrorOf("bad-object", key, header.status());
   }
   if (volume_id_ && header->volume_id != *volume_id_) {

@@ -9,6 +9,7 @@
 
 #include "fs/object/object_store.h"
 #include "fs/verify/chain_check.h"
+#include "fs/verify/elsewhere.h"
 #include "fs/verify/findings.h"
 #include "fs/verify/object_table.h"
 #include "fs/verify/scratch.h"
@@ -27,6 +28,8 @@ class StoreCheck {
         findings_(findings),
         progress_(options) {}
 
+  // Before Run; outlives this.
+  void SetElsewhere(const Elsewhere* elsewhere) { elsewhere_ = elsewhere; }
   // Finds the chain, lists and reads the objects, and checks the state after
   // the last commit; commits above `newest` are left out of that (a crash left
   // them, the volume does not know them). An error: nothing could be checked.
@@ -49,6 +52,7 @@ class StoreCheck {
   Status OpenSecrets();
   Status CheckWithoutKey();
   Status HashObjects();
+  bool IsDrawn();
   Status HashObject(ListedObject& object);
 
   const World world_;
@@ -57,6 +61,7 @@ class StoreCheck {
   Findings& findings_;
   ProgressMeter progress_;
 
+  const Elsewhere* elsewhere_ = nullptr;
   std::unique_ptr<ScratchIndex> scratch_;
   ObjectTable table_;
   std::optional<VolumeId> volume_id_;

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "fs/object/copies.h"
 #include "fs/object/object_store.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/volume.h"
@@ -35,15 +37,24 @@ struct VerifyOptions {
   // Opens an encrypted copy; null: a volume's key file does, a target is
   // checked as far as that goes without a key.
   std::shared_ptr<const Secret> secret;
+  // With read_data, of so many packs in a hundred, drawn at random.
+  unsigned sample_percent = 100;
+  // Keys of objects that are known to be damaged.
+  std::set<std::string> known_bad;
   // Bytes (or objects, without read_data) checked and to be checked.
   std::function<void(uint64_t done, uint64_t total)> progress;
   // Where temporary files go (about as much as the volume's index has); empty:
   // TMPDIR, else /var/tmp.
   std::string scratch_directory;
+  // Of a volume: where objects are that a recovered one does not have yet.
+  ObjectCopies copies;
 };
 
 struct VerifyReport {
   std::vector<Finding> findings;
+  // Keys of the objects that are missing or damaged: all, where findings are
+  // bounded.
+  std::set<std::string> bad_objects;
   uint64_t objects = 0;
   uint64_t bytes = 0;
   uint64_t commits = 0;

@@ -14,6 +14,7 @@
 #include "fs/verify/verify.h"
 #include "fs/volume/config.h"
 #include "fs/volume/core.h"
+#include "fs/volume/hydration.h"
 #include "fs/volume/open.h"
 #include "fs/volume/volume_lock.h"
 
@@ -44,6 +45,9 @@ class VolumeCheck {
   [[nodiscard]] std::string Path(std::string_view name) const {
     return JoinPath(path_, name);
   }
+  [[nodiscard]] const Elsewhere* GetElsewhere() const {
+    return elsewhere_ ? &*elsewhere_ : nullptr;
+  }
   Status CheckConfig();
   Status LookAtIndex();
   Status OpenVolume();
@@ -67,7 +71,8 @@ class VolumeCheck {
   Findings findings_;
   OverlayEnv overlay_;
   VolumeOptions volume_options_;
-  Epoch newest_;  // no record is of a younger epoch
+  Epoch newest_;                        // no record is of a younger epoch
+  std::optional<Elsewhere> elsewhere_;  // of a volume that is not whole
   std::unique_ptr<VolumeCore> core_;
 };
 
@@ -75,6 +80,9 @@ Result<VerifyReport> VolumeCheck::Run() {
   TREFOIL_TRY(CheckConfig());
   TREFOIL_TRY(LookAtIndex());
   TREFOIL_TRY(OpenVolume());
+  if (FindHydration(world_.env, path_)) {
+    elsewhere_ = Elsewhere::List(options_.copies, findings_);
+  }
   TREFOIL_TRY(core_ == nullptr ? CheckObjectsOnly() : CheckOpened());
   findings_.Finish();
   return report_;
@@ -134,6 +142,7 @@ Status VolumeCheck::CheckObjectsOnly() {
     options.secret = std::make_shared<const Secret>(*key);
   }
   StoreCheck store(world_, objects, options, findings_);
+  store.SetElsewhere(GetElsewhere());
   TREFOIL_TRY(store.Run(std::nullopt));
   store.ReportUnnamed();
   return OkStatus();
@@ -150,6 +159,7 @@ Status VolumeCheck::CheckOpened() {
   VerifyOptions options = options_;
   options.secret = std::make_shared<const Secret>(core_->volume_key);
   StoreCheck store(world_, *core_->objects, options, findings_);
+  store.SetElsewhere(GetElsewhere());
   TREFOIL_TRY(store.Run(head));
   for (const Status& checked :
        {CheckCommitRecords(store), CheckIndex(store),
@@ -193,11 +203,13 @@ void VolumeCheck::CheckCommitRecord(StoreCheck& store, CommitSeq seq,
       {ObjectKind::kCommit, record.generation, seq.value, record.name});
   if (listed == nullptr) {
     if (may_go) return;
+    findings_.BadObject(key);
     findings_.Error("missing-commit", key, "the object is not there");
     return;
   }
   listed->named = true;
   if (listed->size_bytes != record.size_bytes) {
+    findings_.BadObject(key);
     findings_.Error("wrong-size", key,
                     "has " + std::to_string(listed->size_bytes) +
                         " bytes instead of " +
@@ -219,7 +231,8 @@ Status VolumeCheck::CheckIndex(StoreCheck& store) {
     TREFOIL_TRY(CompareWith(store));
   }
   MetadataState state{index,         store.scratch(), *core_->objects,
-                      store.table(), newest_,         {}};
+                      store.table(), newest_,         {},
+                      GetElsewhere()};
   state.tree.name_key = core_->identity.name_key;
   state.tree.is_dirty = [&dirty](InodeId inode) {
     return std::binary_search(dirty.begin(), dirty.end(), inode);

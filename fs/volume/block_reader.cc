@@ -2,13 +2,14 @@
 #include "fs/volume/block_reader.h"
 
 #include "fs/index/keys.h"
+#include "fs/object/object_reader.h"
 #include "fs/volume/pack_object.h"
 
 namespace trefoil {
 namespace {
 
-// Bound on remembered pack names, about 100 bytes each.
-constexpr size_t kMaxPackKeys = 16384;
+// Bound on remembered packs, about 100 bytes each.
+constexpr size_t kMaxPacks = 16384;
 
 // The reader's plan may be older than what garbage collection has done since:
 // kNotFound makes it plan again.
@@ -55,35 +56,66 @@ void BlockReader::Remember(BlockNo block,
   }
 }
 
-Result<std::string> BlockReader::KeyOfPack(PackNo pack) {
-  {
-    MutexLock lock(mu_);
-    const auto at = pack_keys_.find(pack);
-    if (at != pack_keys_.end()) return at->second;
-  }
+Result<BlockRecord> BlockReader::Find(BlockNo block) {
+  TREFOIL_ASSIGN(auto bytes, index_.Get(Family::kLive, BlockKey(block)));
+  if (!bytes) return Missing("block", block.value);
+  return BlockRecord::Decode(*bytes);
+}
+
+Result<BlockReader::PackObject> BlockReader::LoadPack(PackNo pack) {
   TREFOIL_ASSIGN(auto bytes, index_.Get(Family::kLive, PackNoKey(pack)));
   if (!bytes) return Missing("pack", pack.value);
   TREFOIL_ASSIGN(const PackRecord record, PackRecord::Decode(*bytes));
-  std::string key = ObjectKeyOf(record);
+  return PackObject{ObjectKeyOf(record), record.size_bytes};
+}
+
+Result<BlockReader::PackObject> BlockReader::FindPack(PackNo pack) {
+  {
+    MutexLock lock(mu_);
+    const auto at = packs_.find(pack);
+    if (at != packs_.end()) return at->second;
+  }
+  TREFOIL_ASSIGN(PackObject object, LoadPack(pack));
   MutexLock lock(mu_);
-  if (pack_keys_.size() >= kMaxPackKeys) pack_keys_.clear();
-  pack_keys_[pack] = key;
-  return key;
+  if (packs_.size() >= kMaxPacks) packs_.clear();
+  packs_[pack] = object;
+  return object;
 }
 
 Result<std::string> BlockReader::ReadUncached(BlockNo block) {
-  TREFOIL_ASSIGN(auto bytes, index_.Get(Family::kLive, BlockKey(block)));
-  if (!bytes) return Missing("block", block.value);
-  TREFOIL_ASSIGN(const BlockRecord record, BlockRecord::Decode(*bytes));
-  TREFOIL_ASSIGN(const std::string key, KeyOfPack(record.pack));
-  TREFOIL_ASSIGN(OpenedFrame frame,
-                 objects_.ReadFrame(key, record.location, keyring_));
-  if (frame.type != FrameType::kBlock) {
+  TREFOIL_ASSIGN(const BlockRecord record, Find(block));
+  TREFOIL_ASSIGN(const PackObject pack, FindPack(record.pack));
+  auto frame = objects_.ReadFrame(pack.key, record.location, keyring_);
+  if (!frame.ok()) frame = Heal(block, record, pack, frame.status());
+  TREFOIL_TRY(frame.status());
+  if (frame->type != FrameType::kBlock) {
     return Status(StatusCode::kCorruption,
-                  key + ": frame " + std::to_string(frame.location.frame_no) +
+                  pack.key + ": frame " +
+                      std::to_string(frame->location.frame_no) +
                       " is not a block");
   }
-  return std::move(frame.raw);
+  return std::move(frame->raw);
+}
+
+Result<OpenedFrame> BlockReader::Heal(BlockNo block, const BlockRecord& record,
+                                      const PackObject& pack,
+                                      const Status& why) {
+  const bool is_missing = why.Is(StatusCode::kNotFound);
+  if (is_missing) {
+    // Garbage collection moves what is in use away before a file goes.
+    TREFOIL_ASSIGN(const BlockRecord now, Find(block));
+    TREFOIL_TRY(LoadPack(now.pack).status());
+    if (now.pack != record.pack) return why;
+  } else if (!why.Is(StatusCode::kCorruption) &&
+             !why.Is(StatusCode::kIoError)) {
+    return why;
+  }
+  const auto good = healer_.Fetch(pack.key, pack.size_bytes, why);
+  if (good.ok())
+    return OpenFrameOf(**good, keyring_, pack.key, record.location);
+  return Status(StatusCode::kCorruption,
+                (is_missing ? "not on the primary: " : why.message() + "; ") +
+                    good.status().message());
 }
 
 }  // namespace trefoil

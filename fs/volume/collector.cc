@@ -310,8 +310,12 @@ Result<bool> Collector::Empty(const Victim& victim) {
     }
     auto frame = core_.objects->ReadFrame(key, record.location, *core_.keyring);
     if (!frame.ok()) {
-      // It stays as it is: moving it is not worth a bad copy.
-      core_.NoteError(frame.status().WithContext("garbage collection"));
+      // It stays as it is until it is healed: moving it is not worth a bad
+      // copy. One that is not here yet will be, sooner or later (O8).
+      if (!frame.status().Is(StatusCode::kNotFound)) {
+        core_.healer->FetchSoon(key, victim.record.size_bytes, frame.status());
+        core_.NoteError(frame.status().WithContext("garbage collection"));
+      }
       return false;
     }
     alive.push_back({number, victim.number, record.id, dead.has_value(),

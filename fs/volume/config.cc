@@ -7,6 +7,7 @@
 //   [journal] capacity = "4GiB" # or a number of bytes
 //   [commit]  interval_seconds = 5
 //   [encryption] key_command = "..." or passphrase_file = "/..."
+//   [scrub]   days = 30, rate = "32MiB", offsite_per_day = "10GiB"
 //   [[target]] name, url, and kTargetKeys
 #include "fs/volume/config.h"
 
@@ -32,14 +33,18 @@ constexpr size_t kMaxTargetNameBytes = 63;
 constexpr uint64_t kMinJournalBytes = 16ULL << 20;
 constexpr uint64_t kMaxJournalBytes = 1ULL << 40;
 constexpr int64_t kMaxCommitIntervalSeconds = 3600;
+constexpr int64_t kMaxScrubDays = 3650;
+constexpr uint64_t kMinScrubBytes = 64ULL << 10;
 
 using Names = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 6> kTopKeys = {
-    "commit", "detached", "encryption", "format", "journal", "target"};
+constexpr std::array<std::string_view, 7> kTopKeys = {
+    "commit", "detached", "encryption", "format", "journal", "scrub", "target"};
 constexpr std::array<std::string_view, 1> kJournalKeys = {"capacity"};
 constexpr std::array<std::string_view, 1> kCommitKeys = {"interval_seconds"};
 constexpr std::array<std::string_view, 2> kEncryptionKeys = {"key_command",
                                                              "passphrase_file"};
+constexpr std::array<std::string_view, 3> kScrubKeys = {"days", "rate",
+                                                        "offsite_per_day"};
 // How a target is reached and kept, then what init found out about it.
 constexpr std::array<std::string_view, 11> kTargetKeys = {"name",
                                                           "url",
@@ -137,6 +142,7 @@ class ConfigReader {
     TREFOIL_TRY(ReadJournal(top, &config));
     TREFOIL_TRY(ReadCommit(top, &config));
     TREFOIL_TRY(ReadEncryption(top, &config));
+    TREFOIL_TRY(ReadScrub(top, &config));
     TREFOIL_TRY(ReadTargets(top, &config));
     return config;
   }
@@ -191,18 +197,48 @@ class ConfigReader {
     return table;
   }
 
+  static std::optional<uint64_t> SizeOf(const toml::node& node) {
+    if (const auto text = node.value_exact<std::string_view>()) {
+      return ParseSize(*text);
+    }
+    const auto number = node.value_exact<int64_t>();
+    if (!number || *number <= 0) return std::nullopt;
+    return static_cast<uint64_t>(*number);
+  }
+
+  Status ReadScrub(const toml::table& top, VolumeConfig* config) const {
+    TREFOIL_ASSIGN(const toml::table* scrub, Section(top, "scrub", kScrubKeys));
+    if (scrub == nullptr) return OkStatus();
+    if (const toml::node* node = scrub->get("days")) {
+      const auto days = node->value_exact<int64_t>();
+      if (!days || *days < 0 || *days > kMaxScrubDays) {
+        return At(*node, "'days' must be a whole number from 0 to 3650");
+      }
+      config->scrub_days = *days;
+    }
+    for (const auto& [name, bytes] :
+         {std::pair("rate", &config->scrub_bytes_per_second),
+          std::pair("offsite_per_day", &config->scrub_offsite_bytes_per_day)}) {
+      const toml::node* node = scrub->get(name);
+      if (node == nullptr) continue;
+      const std::optional<uint64_t> size = SizeOf(*node);
+      if (!size || *size < kMinScrubBytes) {
+        return At(*node, fmt::format("'{}' must be a size from \"64KiB\" on, "
+                                     "or as many bytes",
+                                     name));
+      }
+      *bytes = *size;
+    }
+    return OkStatus();
+  }
+
   Status ReadJournal(const toml::table& top, VolumeConfig* config) const {
     TREFOIL_ASSIGN(const toml::table* journal,
                    Section(top, "journal", kJournalKeys));
     if (journal == nullptr) return OkStatus();
     const toml::node* node = journal->get("capacity");
     if (node == nullptr) return OkStatus();
-    std::optional<uint64_t> bytes;
-    if (const auto text = node->value_exact<std::string_view>()) {
-      bytes = ParseSize(*text);
-    } else if (const auto number = node->value_exact<int64_t>()) {
-      if (*number > 0) bytes = static_cast<uint64_t>(*number);
-    }
+    const std::optional<uint64_t> bytes = SizeOf(*node);
     if (!bytes || *bytes < kMinJournalBytes || *bytes > kMaxJournalBytes) {
       return At(*node,
                 "'capacity' must be a size from \"16MiB\" to \"1TiB\", or as "
@@ -346,6 +382,24 @@ std::string OptionToToml(const std::string& value) {
   return bare ? value : Quoted(value);
 }
 
+// Nothing where all is as usual.
+std::string ScrubToToml(const VolumeConfig& config) {
+  const VolumeConfig usual;
+  std::string text;
+  if (config.scrub_days != usual.scrub_days) {
+    text += fmt::format("days = {}\n", config.scrub_days);
+  }
+  if (config.scrub_bytes_per_second != usual.scrub_bytes_per_second) {
+    text +=
+        fmt::format("rate = {}\n", FormatSize(config.scrub_bytes_per_second));
+  }
+  if (config.scrub_offsite_bytes_per_day != usual.scrub_offsite_bytes_per_day) {
+    text += fmt::format("offsite_per_day = {}\n",
+                        FormatSize(config.scrub_offsite_bytes_per_day));
+  }
+  return text.empty() ? text : "\n[scrub]\n" + text;
+}
+
 std::string ConfigToToml(const VolumeConfig& config) {
   std::string text = fmt::format(
       "# Settings of a Trefoil volume: see trefoil.toml(5).\n"
@@ -367,6 +421,7 @@ std::string ConfigToToml(const VolumeConfig& config) {
     text += fmt::format("\n[encryption]\npassphrase_file = {}\n",
                         Quoted(config.passphrase_file));
   }
+  text += ScrubToToml(config);
   for (const TargetSettings& target : config.targets) {
     text += fmt::format("\n[[target]]\nname = {}\nurl = {}\n",
                         Quoted(target.name), Quoted(target.url));

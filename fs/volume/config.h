@@ -30,6 +30,11 @@ struct VolumeConfig {
   // set.
   std::string key_command;
   std::string passphrase_file;
+  // Every object of every copy is verified within so many days; 0: never.
+  int64_t scrub_days = 30;
+  uint64_t scrub_bytes_per_second = 32ULL << 20;
+  // Read of each target that is no directory.
+  uint64_t scrub_offsite_bytes_per_day = 10ULL << 30;
   // Set by recover, cleared by takeover: ships nothing, owns nothing.
   bool detached = false;
 };

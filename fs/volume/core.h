@@ -28,6 +28,7 @@
 #include "fs/object/local_tree.h"
 #include "fs/volume/dirty_map.h"
 #include "fs/volume/gate.h"
+#include "fs/volume/healer.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/recovery_rules.h"
 #include "fs/volume/snapshot_table.h"
@@ -83,6 +84,7 @@ struct VolumeCore {
   Generation generation;
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<LocalTree> objects;
+  std::unique_ptr<Healer> healer;  // of what is in `objects`
   std::unique_ptr<Journal> journal;
   std::unique_ptr<Index> index;
   std::unique_ptr<SpaceGuard> space;

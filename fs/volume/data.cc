@@ -91,9 +91,13 @@ Result<size_t> VolumeImpl::Read(NodeId node, uint64_t offset,
     TREFOIL_ASSIGN(const auto parts,
                    PlanRead(*core_, node.inode(), offset, size, view.epoch));
     last = ReadParts(parts, offset, out.first(size));
-    if (last.ok()) return size;
+    if (last.ok()) {
+      lost_files_.NoteGood(node);
+      return size;
+    }
     if (!last.Is(StatusCode::kNotFound)) break;
   }
+  lost_files_.Note(node, last);
   core_->NoteError(
       last.WithContext("reading inode " + std::to_string(node.inode().value)));
   return Status::Posix(EIO);

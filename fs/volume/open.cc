@@ -22,14 +22,6 @@ namespace {
 
 constexpr std::string_view kRecoveringMarker = "recovering";
 
-// Keeps a bad index for whoever wants to look at it, one generation long.
-Status SetIndexAside(Env& env, const std::string& volume) {
-  const std::string path = JoinPath(volume, "index");
-  const std::string aside = path + ".damaged";
-  TREFOIL_TRY(env.RemoveTree(aside));
-  return env.Rename(path, aside);
-}
-
 // Whether any object begins with `prefix`.
 Result<bool> HasAny(LocalTree& objects, std::string_view prefix) {
   bool any = false;
@@ -122,6 +114,10 @@ Status Opening::LockAndIdentify() {
                 {StatusCode::kInvalidArgument, std::string(kRecoveringMarker)});
   }
   core_->objects = std::make_unique<LocalTree>(env(), Path("objects"));
+  HealerOptions healing;
+  healing.read_only = core_->options.read_only;
+  core_->healer =
+      std::make_unique<Healer>(*core_->objects, core_->world.clock, healing);
   if (!core_->options.read_only) {
     TREFOIL_TRY(core_->objects->RemoveTemporaries());
   }
@@ -450,6 +446,15 @@ Status Opening::Run(bool create_root) {
 }
 
 }  // namespace
+
+// Keeps a bad index for whoever wants to look at it, one generation long.
+Status SetIndexAside(Env& env, const std::string& volume_path) {
+  const std::string path = JoinPath(volume_path, "index");
+  const std::string aside = path + ".damaged";
+  TREFOIL_TRY(env.RemoveTree(aside));
+  TREFOIL_TRY(env.Rename(path, aside));
+  return env.SyncDir(volume_path);
+}
 
 Result<std::unique_ptr<VolumeCore>> OpenCore(World world,
                                              const std::string& path,

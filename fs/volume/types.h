@@ -92,6 +92,12 @@ struct SnapshotInfo {
   int64_t time_nanos = 0;  // exact wall clock at the cut
 };
 
+// A file of which something could be read from no copy.
+struct LostFile {
+  std::string path;  // below the mountpoint; "inode N" when it has no name
+  std::string reason;
+};
+
 // A commit that the local tree holds.
 struct CommitRef {
   CommitSeq seq;

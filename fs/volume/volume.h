@@ -5,7 +5,8 @@
 // Keeps O1..O8 together with its parts; the .cc files cite them where.
 // Thread rule: every function may be called by any thread at any time, except
 // Open and Close. Calls may wait for the primary disk and for the journal's
-// back pressure, never for a target (O8).
+// back pressure, never for a target (O8), but for a read of what the primary
+// lacks or has damaged, which waits a bounded time for the other copies.
 // Errors: POSIX operations answer an application's errno (Status::posix_errno);
 // after a journal failure every change answers EROFS and reads go on.
 // References: each function that returns an Entry, and only these, adds one
@@ -23,7 +24,9 @@
 
 #include "fs/base/clock.h"
 #include "fs/base/env.h"
+#include "fs/object/copies.h"
 #include "fs/object/local_tree.h"
+#include "fs/volume/healer.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/types.h"
 
@@ -88,6 +91,8 @@ struct VolumeStatus {
   uint64_t object_bytes = 0;
   uint64_t memory_bytes = 0;  // caches and buffers
   std::string last_error;
+  HealCounts heals;                  // since it was opened
+  std::vector<LostFile> lost_files;  // a bounded number of them
 };
 
 class Volume {
@@ -208,6 +213,19 @@ class Volume {
   virtual void WakeWaiters() = 0;
   // The primary's objects.
   virtual LocalTree& objects() = 0;
+  // The copies from which what the primary lacks, or has damaged, is read and
+  // put in place; none before the first call. Waits until the ones before are
+  // no longer used.
+  virtual void SetCopies(ObjectCopies copies) = 0;
+  // Told +1 when a read begins to wait for a copy and -1 when it goes on.
+  // Before the first read.
+  virtual void OnHealWait(std::function<void(int)> on_wait) = 0;
+  // Replaces the primary's object `key`, which failed with `why`, in the
+  // calling thread, however long that takes. kTrimmed: nothing needs it.
+  virtual Status Heal(const std::string& key, const Status& why) = 0;
+  [[nodiscard]] virtual HealCounts heals() const = 0;
+  // The packs of the head's state that are not on the primary, in pack order.
+  virtual Result<std::vector<ObjectInfo>> MissingPacks() = 0;
   [[nodiscard]] virtual const std::string& path() const = 0;
   [[nodiscard]] virtual VolumeId volume_id() const = 0;
   // What its objects are sealed under; for the life of the volume.

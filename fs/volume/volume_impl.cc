@@ -11,7 +11,7 @@ namespace trefoil {
 
 VolumeImpl::VolumeImpl(std::unique_ptr<VolumeCore> core)
     : core_(std::move(core)),
-      blocks_(*core_->index, *core_->objects, *core_->keyring,
+      blocks_(*core_->index, *core_->objects, *core_->keyring, *core_->healer,
               core_->options.block_cache_bytes),
       committer_(*core_, references_) {}
 
@@ -181,6 +181,8 @@ VolumeStatus VolumeImpl::status() const {
       });
   status.memory_bytes = core_->index->memory_bytes() + blocks_.memory_bytes();
   status.last_error = core_->last_error();
+  status.heals = core_->healer->counts();
+  status.lost_files = lost_files_.List(*core_->index, core_->snapshots);
   for (const Status& counted : {packs, identities}) {
     if (!counted.ok()) status.last_error = counted.ToString();
   }

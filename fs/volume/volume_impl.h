@@ -11,6 +11,7 @@
 #include "fs/volume/block_reader.h"
 #include "fs/volume/committer.h"
 #include "fs/volume/core.h"
+#include "fs/volume/lost_files.h"
 #include "fs/volume/references.h"
 #include "fs/volume/volume.h"
 
@@ -103,6 +104,15 @@ class VolumeImpl final : public Volume {
   }
   [[nodiscard]] VolumeStatus status() const override;
 
+  // healing.cc
+  void SetCopies(ObjectCopies copies) override;
+  void OnHealWait(std::function<void(int)> on_wait) override;
+  Status Heal(const std::string& key, const Status& why) override;
+  [[nodiscard]] HealCounts heals() const override {
+    return core_->healer->counts();
+  }
+  Result<std::vector<ObjectInfo>> MissingPacks() override;
+
   // snapshots.cc
   Result<SnapshotInfo> CreateSnapshot(std::string_view label) override;
   Result<std::vector<SnapshotInfo>> ListSnapshots() override;
@@ -142,10 +152,15 @@ class VolumeImpl final : public Volume {
   Result<uint64_t> CopyBytes(NodeId from, uint64_t from_offset, NodeId to,
                              uint64_t to_offset, uint64_t length);
 
+  // healing.cc
+  Result<bool> IsNeeded(const ParsedKey& object);
+
   std::unique_ptr<VolumeCore> core_;
   BlockReader blocks_;
   References references_;
   Committer committer_;
+  // What status() learns, too.
+  mutable LostFiles lost_files_;
 };
 
 // Updates the times that a change of a directory's entries updates.

@@ -61,6 +61,7 @@ class GatewayReplicationTest : public ::testing::Test {
                                   RealWorld(), nullptr);
     ASSERT_TRUE(store.ok()) << store.status().ToString();
     RecoverOptions options;
+    options.full = true;
     options.secret = volume_.secret();
     const Status recovered =
         RecoverVolume(RealWorld(), **store, settings_, other.path(), options);

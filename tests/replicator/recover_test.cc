@@ -40,6 +40,7 @@ class RecoverTest : public ::testing::Test {
     config_.targets.push_back(settings_);
     target_ = std::make_unique<LocalTree>(Env::Posix(), dir_.Path("second"));
     options_.fetch.attempts = 1;
+    options_.full = true;
     volume_.MakeDir("docs");
     volume_.MakeFile("docs/small", "a few words");
     volume_.MakeFile("docs/large", RandomBytes(3'000'000, 1));

@@ -67,6 +67,11 @@ class TestSource final : public CommitSource {
   Result<CommitRef> VisitHeadObjects(
       const std::function<Status(const ObjectInfo&)>& visit) override;
   LocalTree& objects() override { return objects_; }
+  // There is no other copy; what is not there was let go.
+  Status Heal(const std::string& key, const Status& why) override {
+    return why.Is(StatusCode::kNotFound) ? Status(StatusCode::kTrimmed, key)
+                                         : why;
+  }
   [[nodiscard]] VolumeId volume_id() const override { return volume_id_; }
   [[nodiscard]] const Keyring& keyring() const override { return *keyring_; }
   [[nodiscard]] Generation generation() const override;
@@ -122,6 +127,9 @@ class BorrowedSource final : public CommitSource {
   LocalTree& objects() override { return base_.objects(); }
   [[nodiscard]] const Keyring& keyring() const override {
     return base_.keyring();
+  }
+  Status Heal(const std::string& key, const Status& why) override {
+    return base_.Heal(key, why);
   }
   [[nodiscard]] VolumeId volume_id() const override {
     return base_.volume_id();

@@ -449,6 +449,7 @@ Status Simulation::RecoverFrom(Target& target, size_t number) {
   const auto store = target.store().View();
   RecoverOptions options;
   options.secret = **machine_.VolumeKey();
+  options.full = true;
   options.fetch.parallel = 0;
   options.fetch.pause_nanos = 0;
   TREFOIL_TRY(RecoverVolume(machine_.world(), *store,

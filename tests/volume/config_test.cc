@@ -40,6 +40,9 @@ VolumeConfig Example() {
   config.commit_interval_seconds = 9;
   config.key_command = "pass show \"office\"";
   config.detached = true;
+  config.scrub_days = 7;
+  config.scrub_bytes_per_second = 5ULL << 20;
+  config.scrub_offsite_bytes_per_day = 100ULL << 20;
   config.targets.push_back({"second", "dir:/mnt/a \"b\"\\c", {}});
   config.targets.push_back({"offsite",
                             "s3+https://example.com/bucket/prefix",
@@ -58,6 +61,10 @@ TEST_F(ConfigTest, WhatWasSavedIsLoaded) {
   EXPECT_EQ(loaded->commit_interval_seconds, 9);
   EXPECT_EQ(loaded->key_command, saved.key_command);
   EXPECT_TRUE(loaded->detached);
+  EXPECT_EQ(loaded->scrub_days, 7);
+  EXPECT_EQ(loaded->scrub_bytes_per_second, saved.scrub_bytes_per_second);
+  EXPECT_EQ(loaded->scrub_offsite_bytes_per_day,
+            saved.scrub_offsite_bytes_per_day);
   ASSERT_EQ(loaded->targets.size(), 2U);
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(loaded->targets[i].name, saved.targets[i].name);
@@ -72,6 +79,7 @@ TEST_F(ConfigTest, TheSmallestFileGivesTheDefaults) {
   EXPECT_EQ(config->journal_capacity_bytes,
             VolumeConfig().journal_capacity_bytes);
   EXPECT_FALSE(config->detached);
+  EXPECT_EQ(config->scrub_days, 30);
   EXPECT_TRUE(config->targets.empty());
 }
 

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/verify/repair.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "fs/base/log.h"
+#include "fs/object/local_tree.h"
+#include "fs/volume/open.h"
+#include "fs/volume/rebuild.h"
+#include "fs/volume/volume_lock.h"
+
+namespace trefoil {
+namespace {
+
+// A chain that is whole again shows what else is missing; nothing needs more
+// rounds than this.
+constexpr int kMaxRounds = 5;
+
+bool Has(const VerifyReport& report,
+         std::initializer_list<std::string_view> codes) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const Finding& finding) {
+                       return std::find(codes.begin(), codes.end(),
+                                        finding.code) != codes.end();
+                     });
+}
+
+class Repair {
+ public:
+  using Check = std::function<Result<VerifyReport>(const VerifyOptions&)>;
+
+  Repair(ObjectStore& store, const VerifyOptions& options)
+      : store_(store), options_(options) {}
+
+  // Rounds of `check` and of repairs, for which `lock` is held; `more` repairs
+  // what is not an object. Both may be empty.
+  Result<RepairReport> Run(
+      const Check& check,
+      const std::function<Result<std::unique_ptr<FileLock>>()>& lock,
+      const std::function<Result<bool>(const VerifyReport&)>& more);
+
+ private:
+  Result<bool> RepairObjects(const VerifyReport& found);
+  Result<std::shared_ptr<Keyring>> OpenKeyring();
+  Result<bool> FillChain();
+  Result<bool> FetchVolumeObjects();
+  Result<bool> Heal(const std::string& key);
+  Result<bool> Quarantine(const VerifyReport& found);
+  Status MoveAway(const std::string& key);
+
+  ObjectStore& store_;
+  VerifyOptions options_;
+  RepairReport report_;
+  std::map<std::string, std::string> hopeless_;  // keys, and why
+};
+
+Result<RepairReport> Repair::Run(
+    const Check& check,
+    const std::function<Result<std::unique_ptr<FileLock>>()>& lock,
+    const std::function<Result<bool>(const VerifyReport&)>& more) {
+  for (int round = 0;; ++round) {
+    TREFOIL_ASSIGN(report_.left, check(options_));
+    if (round == kMaxRounds) break;
+    std::unique_ptr<FileLock> held;
+    if (lock) {
+      TREFOIL_ASSIGN(held, lock());
+    }
+    TREFOIL_ASSIGN(bool changed, RepairObjects(report_.left));
+    TREFOIL_ASSIGN(const bool moved, Quarantine(report_.left));
+    changed = changed || moved;
+    if (!changed && more) {
+      TREFOIL_ASSIGN(changed, more(report_.left));
+      report_.index_set_aside = report_.index_set_aside || changed;
+    }
+    // What was put in place was hashed on its way.
+    options_.read_data = false;
+    for (const auto& [key, why] : hopeless_) options_.known_bad.insert(key);
+    if (!changed) break;
+  }
+  for (const auto& [key, why] : hopeless_) {
+    report_.left.findings.push_back(
+        {Severity::kError, "not-repaired", key, why});
+  }
+  return std::move(report_);
+}
+
+Result<bool> Repair::RepairObjects(const VerifyReport& found) {
+  bool changed = false;
+  for (const std::string& key : found.bad_objects) {
+    TREFOIL_ASSIGN(const bool healed, Heal(key));
+    changed = changed || healed;
+  }
+  if (Has(found, {"no-volume-object"})) {
+    TREFOIL_ASSIGN(const bool fetched, FetchVolumeObjects());
+    changed = changed || fetched;
+  }
+  if (!changed && Has(found, {"broken-chain"})) {
+    TREFOIL_ASSIGN(changed, FillChain());
+  }
+  return changed;
+}
+
+// False when no copy has it good, now and for the rest of this repair.
+Result<bool> Repair::Heal(const std::string& key) {
+  if (hopeless_.contains(key)) return false;
+  const auto healed = HealObject(options_.copies, key, 0, store_);
+  if (healed.ok()) {
+    LogInfo("verify", "{} of {} repaired from {}", key, store_.Describe(),
+            *healed);
+    report_.repaired.push_back({key, *healed});
+    return true;
+  }
+  const bool is_ours = healed.status().Is(StatusCode::kNoSpace) ||
+                       healed.status().Is(StatusCode::kReadOnly) ||
+                       healed.status().Is(StatusCode::kPermissionDenied);
+  if (is_ours) return healed.status();
+  hopeless_[key] = healed.status().message();
+  return false;
+}
+
+Result<bool> Repair::FetchVolumeObjects() {
+  std::set<std::string> keys;
+  for (const ObjectCopy& copy : options_.copies) {
+    const Status listed =
+        copy.store->List("volume/", "", [&](const ObjectInfo& info) {
+          if (ParseObjectKey(info.key).ok()) keys.insert(info.key);
+          return true;
+        });
+    if (!listed.ok())
+      LogWarning("verify", "{}: {}", copy.name, listed.message());
+  }
+  bool changed = false;
+  for (const std::string& key : keys) {
+    if (store_.Head(key).ok()) continue;
+    TREFOIL_ASSIGN(const bool healed, Heal(key));
+    changed = changed || healed;
+  }
+  return changed;
+}
+
+Result<std::shared_ptr<Keyring>> Repair::OpenKeyring() {
+  TREFOIL_ASSIGN(
+      const VolumeSecrets secrets,
+      OpenSecretsOf(store_,
+                    options_.secret == nullptr ? Secret() : *options_.secret));
+  return secrets.MakeKeyring();
+}
+
+// The links that this copy lacks, but none above its newest: those it does not
+// know (and a volume refuses).
+Result<bool> Repair::FillChain() {
+  const auto keyring = OpenKeyring();
+  if (!keyring.ok()) {
+    LogWarning("verify", "the chain: {}", keyring.status().message());
+    return false;
+  }
+  uint64_t newest = 0;
+  for (const char* prefix : {"commit/", "checkpoint/"}) {
+    TREFOIL_TRY(store_.List(prefix, "", [&](const ObjectInfo& info) {
+      const auto parsed = ParseObjectKey(info.key);
+      if (parsed.ok()) newest = std::max(newest, parsed->number);
+      return true;
+    }));
+  }
+  bool changed = false;
+  for (const ObjectCopy& copy : options_.copies) {
+    const auto chain = FindChain(*copy.store, **keyring);
+    if (!chain.ok()) {
+      LogWarning("verify", "{}: {}", copy.name, chain.status().message());
+      continue;
+    }
+    for (const ChainLink& link : *chain) {
+      if (link.parsed.number > newest || store_.Head(link.key).ok()) continue;
+      TREFOIL_ASSIGN(const bool healed, Heal(link.key));
+      changed = changed || healed;
+    }
+  }
+  return changed;
+}
+
+// Only inside of what is Trefoil's: the rest of a shared bucket is somebody's.
+Result<bool> Repair::Quarantine(const VerifyReport& found) {
+  bool changed = false;
+  for (const Finding& finding : found.findings) {
+    if (finding.code != "foreign-object") continue;
+    const std::string& key = finding.where;
+    const bool is_inside =
+        key.starts_with("pack/") || key.starts_with("commit/") ||
+        key.starts_with("checkpoint/") || key.starts_with("volume/");
+    if (!is_inside) continue;
+    TREFOIL_TRY(MoveAway(key));
+    report_.quarantined.push_back(key);
+    changed = true;
+  }
+  return changed;
+}
+
+Status Repair::MoveAway(const std::string& key) {
+  TREFOIL_ASSIGN(const std::string bytes, store_.Get(key, {}, kMaxObjectBytes));
+  MemorySource source(bytes);
+  TREFOIL_TRY(store_.Put("quarantine/" + key, source, PutMode::kImmutable));
+  return store_.Delete(key);
+}
+
+}  // namespace
+
+Result<RepairReport> RepairVolume(World world, const std::string& path,
+                                  const VerifyOptions& options) {
+  LocalTree objects(world.env, JoinPath(path, "objects"));
+  const auto rebuild_index = [&](const VerifyReport& found) -> Result<bool> {
+    const bool is_wrong = Has(found, {"damaged-index", "index-differs",
+                                      "bad-block-id", "missing-member"});
+    const bool has_chain =
+        !Has(found, {"broken-chain", "damaged-commit", "damaged-checkpoint",
+                     "missing-commit", "no-commit", "no-volume-object"});
+    if (!is_wrong || !has_chain) return false;
+    if (!world.env.Exists(JoinPath(path, "index"))) return false;
+    TREFOIL_TRY(SetIndexAside(world.env, path));
+    return true;
+  };
+  VerifyOptions with_key = options;
+  const auto key = ReadKeyFile(world.env, KeyFilePath(path));
+  if (with_key.secret == nullptr && key.ok()) {
+    with_key.secret = std::make_shared<const Secret>(*key);
+  }
+  return Repair(objects, with_key)
+      .Run(
+          [&](const VerifyOptions& now) {
+            return VerifyVolume(world, path, now);
+          },
+          [&] { return LockVolume(world.env, path); }, rebuild_index);
+}
+
+Result<RepairReport> RepairStore(World world, ObjectStore& store,
+                                 const VerifyOptions& options) {
+  return Repair(store, options)
+      .Run(
+          [&](const VerifyOptions& now) {
+            return VerifyStore(world, store, now);
+          },
+          nullptr, nullptr);
+}
+
+}  // namespace trefoil

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Repairing one copy from the others: what the verifier names as missing or
+// damaged is replaced by the same object of another copy; an index that
+// disagrees with the objects is set aside, so that the next opening rebuilds
+// it (O6); what is not Trefoil's among the objects is moved away, not deleted.
+//
+// Keeps O4 and O10: an object is replaced only by bytes that hash to its name;
+// one that no copy has good stays as it is.
+// Thread rule: free functions; `progress` is called by the calling thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fs/verify/verify.h"
+
+namespace trefoil {
+
+struct RepairedObject {
+  std::string key;
+  std::string from;  // the copy that had it
+};
+
+struct RepairReport {
+  // What is left, found by a last check.
+  VerifyReport left;
+  std::vector<RepairedObject> repaired;
+  std::vector<std::string> quarantined;  // now below quarantine/
+  bool index_set_aside = false;
+  [[nodiscard]] bool changed() const {
+    return !repaired.empty() || !quarantined.empty() || index_set_aside;
+  }
+};
+
+// `options.copies` are the other copies. Errors as VerifyVolume and
+// VerifyStore.
+Result<RepairReport> RepairVolume(World world, const std::string& path,
+                                  const VerifyOptions& options);
+Result<RepairReport> RepairStore(World world, ObjectStore& store,
+                                 const VerifyOptions& options);
+
+}  // namespace trefoil

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "replicator/copy_store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "replicator/target_opener.h"
+
+namespace trefoil {
+namespace {
+
+// Somebody waits: the next copy may be faster than the next try.
+constexpr RetryLimits kPatience{.attempts_max = 2,
+                                .time_max = std::chrono::seconds(10)};
+
+}  // namespace
+
+Status CopyStore::With(const std::function<Status(ObjectStore&)>& act) {
+  std::shared_ptr<ObjectStore> store;
+  {
+    const MutexLock lock(mu_);
+    if (store_ == nullptr) {
+      TREFOIL_ASSIGN(store_, open_());
+    }
+    store = store_;
+  }
+  const Status done = act(*store);
+  if (done.Is(StatusCode::kUnavailable) ||
+      done.Is(StatusCode::kPermissionDenied)) {
+    const MutexLock lock(mu_);
+    if (store_ == store) store_.reset();
+  }
+  return done;
+}
+
+Status CopyStore::Put(std::string_view key, ObjectSource& source,
+                      PutMode mode) {
+  return With([&](ObjectStore& store) { return store.Put(key, source, mode); });
+}
+
+Result<std::string> CopyStore::Get(std::string_view key, ByteRange range,
+                                   uint64_t max_bytes) {
+  std::string bytes;
+  TREFOIL_TRY(With([&](ObjectStore& store) -> Status {
+    TREFOIL_ASSIGN(bytes, store.Get(key, range, max_bytes));
+    return OkStatus();
+  }));
+  return bytes;
+}
+
+Result<ObjectInfo> CopyStore::Head(std::string_view key) {
+  ObjectInfo info;
+  TREFOIL_TRY(With([&](ObjectStore& store) -> Status {
+    TREFOIL_ASSIGN(info, store.Head(key));
+    return OkStatus();
+  }));
+  return info;
+}
+
+Status CopyStore::List(std::string_view prefix, std::string_view start_after,
+                       const std::function<bool(const ObjectInfo&)>& visit) {
+  return With([&](ObjectStore& store) {
+    return store.List(prefix, start_after, visit);
+  });
+}
+
+Status CopyStore::Delete(std::string_view key) {
+  return With([&](ObjectStore& store) { return store.Delete(key); });
+}
+
+ObjectCopies OpenCopies(World world, const VolumeConfig& config,
+                        const VolumeId& volume_id,
+                        const std::string& credentials_file,
+                        std::shared_ptr<CancelToken> cancel) {
+  std::vector<TargetSettings> targets = config.targets;
+  std::stable_partition(targets.begin(), targets.end(), IsRemovable);
+  ObjectCopies copies;
+  for (const TargetSettings& target : targets) {
+    auto open = [=] {
+      return OpenVolumeTarget(target, credentials_file, volume_id, world,
+                              cancel, kPatience);
+    };
+    copies.push_back({target.name, std::make_shared<CopyStore>(
+                                       target.url, std::move(open))});
+  }
+  return copies;
+}
+
+}  // namespace trefoil

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scrubber: re-reads every object of every copy, so that each was verified
+// within a period, and heals what it finds from the other copies. What was
+// verified longest ago comes first. It reads at idle I/O priority and below a
+// rate; of a far copy a share of bytes a day.
+//
+// Keeps O4 and O10 (a bad object is replaced only by bytes that hash to its
+// name), O8 (nobody waits for it) and O9 (a detached volume heals its own
+// objects only).
+// Thread rule: Start and the stops by one thread, the rest by any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fs/base/mutex.h"
+#include "fs/volume/volume.h"
+#include "replicator/object_item.h"
+#include "replicator/scrub_ledger.h"
+#include "replicator/scrub_status.h"
+
+namespace trefoil {
+
+struct ScrubOptions {
+  int64_t period_nanos = 30LL * 24 * 3600 * 1'000'000'000;  // 0: when asked
+  uint64_t bytes_per_second = 32ULL << 20;                  // 0: no bound
+  uint64_t far_bytes_per_day = 10ULL << 30;
+  bool heals_copies = true;
+  // Between two looks at what is due, and before the first one.
+  int64_t look_nanos = 600'000'000'000;
+  int64_t first_look_nanos = 120'000'000'000;
+};
+
+// A copy to be scrubbed.
+struct ScrubPlace {
+  ObjectCopy copy;
+  bool is_primary = false;
+  bool is_far = false;
+};
+
+class Scrubber {
+ public:
+  // `volume` outlives this. `places`: the primary and its copies.
+  Scrubber(World world, Volume& volume, std::vector<ScrubPlace> places,
+           ScrubOptions options);
+  ~Scrubber();  // stops
+  Scrubber(const Scrubber&) = delete;
+  Scrubber& operator=(const Scrubber&) = delete;
+
+  void Start();
+  void RequestStop();
+  void Join();
+  // Verifies everything now, at full speed where that is near; the far copies
+  // too with `far`. Answers what WaitFor waits for.
+  uint64_t Request(bool far);
+  // False when `timeout_nanos` passed before the request was done.
+  bool WaitFor(uint64_t request, int64_t timeout_nanos);
+  // One pass over what is due, in the calling thread instead of Start.
+  void Pass();
+  [[nodiscard]] std::vector<ScrubStatus> status() const;
+
+ private:
+  struct Due {
+    ObjectItem object;
+    int64_t verified_nanos = 0;
+  };
+
+  void Run();
+  // `asked`: everything whatever its age, and without pauses.
+  void PassOver(size_t place, bool asked);
+  void HealMissing(size_t place);
+  Result<std::vector<ObjectItem>> List(size_t place);
+  Result<std::vector<Due>> FindDue(size_t place, bool asked);
+  Status Verify(size_t place, const ObjectItem& object);
+  Status Heal(size_t place, const ObjectItem& object, const Status& why);
+  void NoteBad(size_t place, const std::string& key, const Status& healed)
+      EXCLUDES(mu_);
+  void NoteOldest(size_t place) REQUIRES(mu_);
+  bool TakeShare(size_t place, uint64_t bytes);
+  void Pace(uint64_t bytes) EXCLUDES(mu_);
+  void SaveLedger(size_t place);
+  [[nodiscard]] std::string LedgerPath(const std::string& name) const;
+  [[nodiscard]] bool stopping() const EXCLUDES(mu_);
+
+  const World world_;
+  Volume& volume_;
+  const std::vector<ScrubPlace> places_;
+  const ScrubOptions options_;
+  std::thread thread_;
+
+  // Of the thread.
+  std::vector<ScrubLedger> ledgers_;
+  std::vector<int64_t> far_since_nanos_;  // when a day's share began
+  std::vector<uint64_t> far_bytes_;       // of it
+
+  mutable Mutex mu_;
+  CondVar changed_;
+  bool stopping_ GUARDED_BY(mu_) = false;
+  uint64_t requested_ GUARDED_BY(mu_) = 0;
+  uint64_t done_ GUARDED_BY(mu_) = 0;
+  bool far_requested_ GUARDED_BY(mu_) = false;
+  std::vector<ScrubStatus> status_ GUARDED_BY(mu_);
+};
+
+}  // namespace trefoil
