@@ -43,7 +43,7 @@ struct FormatOptions {
   bool encrypted = true;
   // Keep the volume key in VOLUME/key, for mounts that nobody attends.
   bool keep_key_file = true;
-  std::vector<NewSlot> slots;  // ways in, besides the key file
+  std::vector<NewSlot> slots = {};  // ways in, besides the key file
 };
 
 struct VolumeOptions {

@@ -60,7 +60,7 @@ class KeyChangeTest : public ::testing::Test {
     return Env::Posix().List(volume() + "/objects/volume")->size();
   }
 
-  const TempDir dir_;
+  const testing::TempDir dir_;
 };
 
 TEST_F(KeyChangeTest, AnAddedPassphraseOpensAndARemovedOneDoesNot) {
