@@ -23,12 +23,14 @@ constexpr int64_t kSaveNanos = 60 * kNanosPerSecond;
 // Named in the status; the rest is counted.
 constexpr size_t kMaxBadKeys = 20;
 
-// Reads when nobody else does (ioprio_set(2)); no library has it.
-void LowerIoPriority() {
+// Idle: reads when nobody else does (ioprio_set(2); no library has it).
+void SetIoPriority(bool idle) {
   constexpr int kThisThread = 0;
   constexpr int kWhoProcess = 1;
   constexpr int kIdleClass = 3 << 13;
-  if (syscall(SYS_ioprio_set, kWhoProcess, kThisThread, kIdleClass) != 0) {
+  constexpr int kUsual = 0;  // as its CPU priority says
+  if (syscall(SYS_ioprio_set, kWhoProcess, kThisThread,
+              idle ? kIdleClass : kUsual) != 0) {
     LogInfo("replicator", "scrub: idle I/O priority is not to be had here");
   }
 }
@@ -111,7 +113,6 @@ std::vector<ScrubStatus> Scrubber::status() const {
 
 void Scrubber::Run() {
   LowerThreadPriority();
-  LowerIoPriority();
   int64_t pause = options_.first_look_nanos;
   for (;;) {
     {
@@ -149,6 +150,7 @@ void Scrubber::Pass() {
 }
 
 void Scrubber::PassOver(size_t place, bool asked) {
+  SetIoPriority(!asked);
   if (places_[place].is_primary) HealMissing(place);
   const auto due = FindDue(place, asked);
   Status ended = due.status();
