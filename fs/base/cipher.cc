@@ -71,9 +71,10 @@ KdfContext NewKdfContext(const char* name) {
 }
 
 OSSL_PARAM Octets(const char* name, std::string_view bytes) {
-  // OpenSSL only reads them.
-  return OSSL_PARAM_construct_octet_string(
-      name, const_cast<char*>(bytes.data()), bytes.size());
+  // OpenSSL only reads them; no bytes are not the same to it as none given.
+  const char* const data = bytes.empty() ? "" : bytes.data();
+  return OSSL_PARAM_construct_octet_string(name, const_cast<char*>(data),
+                                           bytes.size());
 }
 
 }  // namespace
