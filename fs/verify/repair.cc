@@ -9,6 +9,7 @@
 
 #include "fs/base/log.h"
 #include "fs/object/local_tree.h"
+#include "fs/object/object_reader.h"
 #include "fs/volume/open.h"
 #include "fs/volume/rebuild.h"
 #include "fs/volume/volume_lock.h"
@@ -48,6 +49,7 @@ class Repair {
   Result<std::shared_ptr<Keyring>> OpenKeyring();
   Result<bool> FillChain();
   Result<bool> FetchVolumeObjects();
+  bool IsWhole(const std::string& key);
   Result<bool> Heal(const std::string& key);
   Result<bool> Quarantine(const VerifyReport& found);
   Status MoveAway(const std::string& key);
@@ -104,9 +106,17 @@ Result<bool> Repair::RepairObjects(const VerifyReport& found) {
   return changed;
 }
 
-// False when no copy has it good, now and for the rest of this repair.
+// What can't be opened, for want of the volume object or of a key, need not be
+// damaged.
+bool Repair::IsWhole(const std::string& key) {
+  const auto info = store_.Head(key);
+  return info.ok() && VerifyObjectHash(store_, key, info->size_bytes).ok();
+}
+
+// False when there is nothing to repair, or no copy has it good, now and for
+// the rest of this repair.
 Result<bool> Repair::Heal(const std::string& key) {
-  if (hopeless_.contains(key)) return false;
+  if (hopeless_.contains(key) || IsWhole(key)) return false;
   const auto healed = HealObject(options_.copies, key, 0, store_);
   if (healed.ok()) {
     LogInfo("verify", "{} of {} repaired from {}", key, store_.Describe(),

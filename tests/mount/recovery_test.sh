@@ -17,6 +17,7 @@ large=48
 work=$(mktemp -d /tmp/trefoil-recovery-XXXXXX)
 share=$work/share
 recovered=$work/recovered.mnt
+kit=(--recovery-key-file "$work/kit")
 export AWS_ACCESS_KEY_ID=testkey AWS_SECRET_ACCESS_KEY=testsecret
 mkdir "$share" "$recovered" "$work/second" "$work/tree"
 
@@ -95,7 +96,7 @@ curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X PUT \
 offsite=s3+$endpoint/office
 second=dir:$work/second
 "$trefoil" init "$work/volume" --second "$second" --offsite "$offsite" \
-  >/dev/null 2>&1
+  --recovery-kit "$work/kit" >/dev/null 2>&1
 mount_share
 cp -a "$work/tree/." "$share/"
 "$trefoil" sync "$share" --timeout 300
@@ -126,7 +127,7 @@ flip_bits "$work/second" 6 $((seed + 1)) pack commit
   fail "scrub: $(cat "$work/scrub.log")"
 "$trefoil" umount "$share"
 for copy in "$work/volume" "$second" "$offsite"; do
-  "$trefoil" fsck --read-data "$copy" >"$work/fsck.log" ||
+  "$trefoil" fsck --read-data "${kit[@]}" "$copy" >"$work/fsck.log" ||
     fail "fsck of $copy: $(cat "$work/fsck.log")"
 done
 
@@ -136,7 +137,8 @@ flip_bits "$work/second" 9 $((seed + 3)) pack commit
 for copy in "$work/volume" "$second --from $offsite"; do
   status=0
   # shellcheck disable=SC2086
-  "$trefoil" fsck --read-data --repair $copy >"$work/fsck.log" || status=$?
+  "$trefoil" fsck --read-data --repair "${kit[@]}" $copy \
+    >"$work/fsck.log" || status=$?
   ((status == 1)) || fail "fsck --repair $copy: $status $(cat "$work/fsck.log")"
 done
 
@@ -146,7 +148,8 @@ for _ in 1 2 3; do
   umount "$recovered" 2>/dev/null || true
   rm -rf "$work/recovered"
   begin=$(now)
-  "$trefoil" recover --from "$offsite" "$work/recovered" >"$work/recover.log"
+  "$trefoil" recover --from "$offsite" "${kit[@]}" "$work/recovered" \
+    >"$work/recover.log"
   by_recover=$(since "$begin")
   "$trefoil" mount "$work/recovered" "$recovered" --log-file "$work/rec.log"
   head -c 1 "$recovered/large7" >/dev/null
@@ -201,7 +204,8 @@ sync -f "$work/rclone"
 by_rclone=$(since "$begin")
 drop_caches
 begin=$(now)
-"$trefoil" recover --full --from "$offsite" "$work/full" >"$work/recover.log"
+"$trefoil" recover --full --from "$offsite" "${kit[@]}" "$work/full" \
+  >"$work/recover.log"
 by_trefoil=$(since "$begin")
 echo "  $(du -sm "$work/rclone" | cut -f1) MiB: rclone $by_rclone s," \
   "trefoil $by_trefoil s with its index"

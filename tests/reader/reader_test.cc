@@ -158,8 +158,9 @@ TEST_F(ReaderTest, AVolumeThatIsNotEncryptedIsReadToo) {
 }
 
 TEST_F(ReaderTest, ADamagedPackCostsItsFilesOnly) {
-  volume_.MakeFile("large", RandomBytes(3'000'000, 1));
   volume_.MakeFile("small", "a few words");
+  ASSERT_TRUE(volume_->Commit().ok());  // which holds them itself
+  volume_.MakeFile("large", RandomBytes(3'000'000, 1));
   ASSERT_TRUE(volume_->Commit().ok());
   for (const auto& entry : std::filesystem::recursive_directory_iterator(
            volume_.path() + "/objects/pack")) {
