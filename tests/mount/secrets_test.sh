@@ -138,7 +138,7 @@ secret_file new.pass 'the new one: longer and better'
 secret_file wrong.pass 'correct horse battery stable'
 
 echo "- init: a failed one leaves nothing, a good one leaves a kit"
-refused 1 "no such file" "$trefoil" init "$volume" --second "$second" \
+refused 1 "No such file" "$trefoil" init "$volume" --second "$second" \
   --passphrase-file "$work/nothing" --recovery-kit "$work/kit.txt"
 echo mine >"$work/kit.txt"
 refused 1 "never overwritten" "$trefoil" init "$volume" --second "$second" \
