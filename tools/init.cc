@@ -124,9 +124,8 @@ Result<VolumeId> ReadVolumeId(const std::string& volume) {
 }
 
 Status Make(const InitArguments& arguments,
-            const std::vector<TargetSettings>& targets) {
+            const std::vector<TargetSettings>& targets, InitSecrets* secrets) {
   Env& env = Env::Posix();
-  TREFOIL_ASSIGN(const auto secrets, InitSecrets::Gather(arguments.secrets));
   // Undone in the order of destruction: nothing is left of a failed init.
   CreatedTree made_volume(env, arguments.volume);
   std::list<CreatedTree> made_targets;
@@ -193,8 +192,14 @@ int RunInit(InitArguments arguments) {
   const bool there =
       Env::Posix().Exists(JoinPath(arguments.volume, "config.toml"));
   if (!there) WarnAboutPlaces(arguments, *targets);
-  const Status made =
-      there ? Complete(arguments, *targets) : Make(arguments, *targets);
+  std::unique_ptr<InitSecrets> secrets;
+  if (!there) {
+    auto gathered = InitSecrets::Gather(arguments.secrets);
+    if (!gathered.ok()) return Fail("init", gathered.status());
+    secrets = std::move(*gathered);
+  }
+  const Status made = there ? Complete(arguments, *targets)
+                            : Make(arguments, *targets, secrets.get());
   if (made.ok()) return kExitOk;
   std::string advice = TargetAdvice(made);
   if (!there && !targets->empty() && MayPassLater(made)) {

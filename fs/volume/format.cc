@@ -49,14 +49,17 @@ Status FormatIn(World world, const std::string& path,
 
 Status Volume::Format(World world, const std::string& path,
                       const FormatOptions& options) {
-  if (world.env.Exists(path)) {
+  const bool is_new = !world.env.Exists(path);
+  if (!is_new) {
     TREFOIL_ASSIGN(const auto entries, world.env.List(path));
     if (!entries.empty()) {
       return {StatusCode::kAlreadyExists,
               path + ": the directory is not empty; choose another one"};
     }
   }
-  return FormatIn(world, path, options);
+  TREFOIL_TRY(FormatIn(world, path, options));
+  // Nothing in it lasts longer than its name.
+  return is_new ? world.env.SyncDir(DirName(path)) : OkStatus();
 }
 
 }  // namespace trefoil

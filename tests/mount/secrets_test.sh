@@ -51,12 +51,15 @@ mount_share() {
   "$trefoil" mount "$volume" "$share" --log-file "$work/share.log" "$@"
 }
 
+empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+s3() { # CURL-ARGUMENT...
+  curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret \
+    -H "x-amz-content-sha256: $empty" "$@"
+}
+
 # Every object of the bucket as a file below DIR.
 fetch_bucket() { # DIR
   local key
-  s3() {
-    curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret "$@"
-  }
   s3 "$endpoint/office?list-type=2&max-keys=1000" |
     grep -o '<Key>[^<]*' | cut -c6- >"$work/bucket-keys"
   while read -r key; do
@@ -95,9 +98,8 @@ copies_have_object() { # NUMBER (16 hex digits)
   local names
   names=$(cd "$work/second/volume" && echo *)
   [[ $names == "$1"-* && $names != *" "* ]] || return 1
-  names=$(curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret \
-    "$endpoint/office?list-type=2&prefix=volume/" |
-    grep -o '<Key>[^<]*' | cut -c6-)
+  names=$(s3 "$endpoint/office?list-type=2&max-keys=1000" |
+    grep -o '<Key>volume/[^<]*' | cut -c6-)
   [[ $names == "volume/$1"-* && $names != *$'\n'* ]]
 }
 wait_for_object() { # NUMBER
@@ -128,9 +130,7 @@ expect_tree() { # WHAT
 }
 
 endpoint=$("$support/ceph-rgw.sh" start "$work/gateway")
-empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X PUT \
-  -H "x-amz-content-sha256: $empty" "$endpoint/office"
+s3 -X PUT "$endpoint/office"
 offsite=s3+$endpoint/office
 second=dir:$work/second
 secret_file old.pass 'correct horse battery staple'
@@ -138,7 +138,7 @@ secret_file new.pass 'the new one: longer and better'
 secret_file wrong.pass 'correct horse battery stable'
 
 echo "- init: a failed one leaves nothing, a good one leaves a kit"
-refused 1 "no such file" "$trefoil" init "$volume" --second "$second" \
+refused 1 "No such file" "$trefoil" init "$volume" --second "$second" \
   --passphrase-file "$work/nothing" --recovery-kit "$work/kit.txt"
 echo mine >"$work/kit.txt"
 refused 1 "never overwritten" "$trefoil" init "$volume" --second "$second" \

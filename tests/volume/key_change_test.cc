@@ -181,28 +181,30 @@ TEST_F(KeyChangeTest, AMountedVolumeTakesUpNewKeysAndSealsUnderThem) {
   EXPECT_TRUE(Open().ok());
 }
 
+const std::string kSimVolume = "/volume";
+
 // Whatever a power cut leaves opens by itself, and by the passphrase.
 void ExpectOpensAfterCut(SimEnv& env) {
-  LocalTree objects(env, "volume/objects");
+  LocalTree objects(env, JoinPath(kSimVolume, "objects"));
   const auto object = ReadVolumeObject(objects);
   ASSERT_TRUE(object.ok()) << object.status().ToString();
-  const auto by_file = UnlockPrimary(env, "volume", *object, nullptr);
+  const auto by_file = UnlockPrimary(env, kSimVolume, *object, nullptr);
   EXPECT_TRUE(by_file.ok()) << by_file.status().ToString();
   const Secret kept = Typed("kept");
   EXPECT_TRUE(OpenSecrets(*object, kept).ok());
   // And can be changed again.
   const World world{env, Clock::Real(), Random::System()};
-  auto next = KeyChange::Begin(world, "volume", nullptr);
+  auto next = KeyChange::Begin(world, kSimVolume, nullptr);
   ASSERT_TRUE(next.ok()) << next.status().ToString();
   const Status finished = (*next)->Finish();
   EXPECT_TRUE(finished.ok()) << finished.ToString();
-  EXPECT_EQ(env.List("volume/objects/volume")->size(), 1U);
+  EXPECT_EQ(env.List(JoinPath(kSimVolume, "objects/volume"))->size(), 1U);
 }
 
 TEST(KeyChangePowerTest, APowerCutDuringARotationLocksNobodyOut) {
   SimEnv made;
-  ASSERT_TRUE(Volume::Format({made, Clock::Real(), Random::System()}, "volume",
-                             {.slots = {Passphrase("kept")}})
+  ASSERT_TRUE(Volume::Format({made, Clock::Real(), Random::System()},
+                             kSimVolume, {.slots = {Passphrase("kept")}})
                   .ok());
   constexpr uint64_t kMostOperations = 200;
   uint64_t at = 1;
@@ -212,7 +214,7 @@ TEST(KeyChangePowerTest, APowerCutDuringARotationLocksNobodyOut) {
     const World world{*env, Clock::Real(), Random::System()};
     env->CrashAt(at);
     {
-      auto change = KeyChange::Begin(world, "volume", nullptr);
+      auto change = KeyChange::Begin(world, kSimVolume, nullptr);
       if (change.ok()) {
         RotateKeys(world.clock, world.random, &(*change)->secrets);
         static_cast<void>((*change)->Finish());
