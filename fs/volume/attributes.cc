@@ -50,7 +50,8 @@ Result<Attr> VolumeImpl::AttrOf(NodeId node, const InodeRecord& inode,
   attr.mtime_nanos = inode.mtime_nanos;
   attr.ctime_nanos = inode.ctime_nanos;
   attr.btime_nanos = inode.btime_nanos;
-  if (S_ISREG(inode.mode) && (inode.flags & kInodeSparse) != 0) {
+  if (S_ISREG(inode.mode) &&
+      (inode.flags & (kInodeSparse | kInodeAllocated)) == kInodeSparse) {
     TREFOIL_ASSIGN(const uint64_t bytes,
                    CountAllocated(*core_, node, inode, epoch));
     attr.blocks_512 = BlocksOf(bytes);
@@ -121,9 +122,9 @@ void ChangeSize(uint64_t size, InodeId number, int64_t now, Transaction& tx,
     hole.length = inode.size_bytes - size;
     tx.Add(hole);
   } else if (size > inode.size_bytes) {
-    inode.flags |= kInodeSparse;
+    MakeSparse(inode);
   }
-  if (size == 0) inode.flags &= ~kInodeSparse;
+  if (size == 0) inode.flags &= ~(kInodeSparse | kInodeAllocated);
   inode.size_bytes = size;
   inode.mtime_nanos = now;
 }

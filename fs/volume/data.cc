@@ -44,10 +44,27 @@ Effect RangeEffect(EffectType type, const Transaction& tx, InodeId inode,
 
 // The inode after `length` bytes were written at `offset`.
 void Extend(InodeRecord& inode, uint64_t offset, uint64_t length, int64_t now) {
-  if (offset > inode.size_bytes) inode.flags |= kInodeSparse;
+  if (offset > inode.size_bytes) MakeSparse(inode);
   inode.size_bytes = std::max(inode.size_bytes, offset + length);
   inode.mtime_nanos = now;
   inode.ctime_nanos = now;
+}
+
+// What programs are told of holes is in units of this, as on ext4.
+constexpr uint64_t kBlockBytes = 4096;
+
+uint64_t RoundDown(uint64_t offset) { return offset & ~(kBlockBytes - 1); }
+uint64_t RoundUp(uint64_t offset) {
+  return RoundDown(offset + kBlockBytes - 1);
+}
+
+// A hole from `offset` on, for which room is said to be allocated or not.
+void NoteHole(InodeRecord& inode, uint64_t offset, bool allocated) {
+  const bool was_full =
+      (inode.flags & kInodeSparse) == 0 || (inode.flags & kInodeAllocated) != 0;
+  MakeSparse(inode);
+  const bool adjoins = RoundDown(offset) <= RoundUp(inode.size_bytes);
+  if (allocated && was_full && adjoins) inode.flags |= kInodeAllocated;
 }
 
 }  // namespace
@@ -182,11 +199,11 @@ Status VolumeImpl::Allocate(NodeId node, int mode, uint64_t offset,
     const uint64_t end = std::min(offset + length, inode.size_bytes);
     if (clears && offset < end) {
       tx.Add(RangeEffect(EffectType::kHole, tx, number, offset, end - offset));
-      inode.flags |= kInodeSparse;
+      NoteHole(inode, offset, (mode & kPunch) == 0);
     }
     if (!keeps_size && offset + length > inode.size_bytes) {
+      NoteHole(inode, offset, true);
       inode.size_bytes = offset + length;
-      inode.flags |= kInodeSparse;
     }
     inode.mode = set_id.Apply(inode.mode, inode.gid);
     inode.mtime_nanos = inode.ctime_nanos = Now();
@@ -202,21 +219,22 @@ Result<uint64_t> VolumeImpl::Seek(NodeId node, uint64_t offset, int whence) {
   const bool sparse = (view.inode.flags & kInodeSparse) != 0;
   if (!sparse) return whence == SEEK_DATA ? offset : size;
   // SEEK_DATA ends at the first data, SEEK_HOLE where data stop following on.
-  uint64_t at = offset;
+  uint64_t at = RoundDown(offset);
   bool found = false;
-  TREFOIL_TRY(VisitData(*core_, node.inode(), offset, size, view.epoch,
+  TREFOIL_TRY(VisitData(*core_, node.inode(), at, size, view.epoch,
                         [&](const ReadPart& part) {
+                          const uint64_t start = RoundDown(part.offset);
+                          found = true;
                           if (whence == SEEK_DATA) {
-                            at = part.offset;
-                            found = true;
+                            at = start;
                             return false;
                           }
-                          if (part.offset > at) return false;
-                          at = part.offset + part.length;
+                          if (start > at) return false;
+                          at = RoundUp(part.offset + part.length);
                           return true;
                         }));
   if (whence == SEEK_DATA && !found) return Status::Posix(ENXIO);
-  return std::min(at, size);
+  return std::clamp(at, offset, size);
 }
 
 Result<uint64_t> VolumeImpl::CopyBytes(NodeId from, uint64_t from_offset,
@@ -255,7 +273,7 @@ Result<uint64_t> VolumeImpl::ShareParts(const std::vector<DirtyPiece>& parts,
         effect.block = block->block;
         effect.block_offset = block->offset;
       } else {
-        inode.flags |= kInodeSparse;
+        MakeSparse(inode);
       }
       tx.Add(effect);
       copied += part.length;

@@ -178,6 +178,11 @@ inline void TouchDirectory(InodeRecord& directory, int64_t now) {
   directory.ctime_nanos = now;
 }
 
+// The file has got a hole that fallocate knows nothing of.
+inline void MakeSparse(InodeRecord& inode) {
+  inode.flags = (inode.flags & ~kInodeAllocated) | kInodeSparse;
+}
+
 // Takes one name from `inode`; the last one makes it an orphan.
 Status DropName(Transaction& tx, InodeId number, InodeRecord& inode,
                 int64_t now);

@@ -14,9 +14,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import Place  # noqa: E402
 
-EVERYWHERE = ["names_test", "rename_test", "permissions_test", "times_test",
-              "data_test", "locks_test", "handles_test", "attributes_test"]
-SHARE_ONLY = []
+EVERYWHERE = ["names", "rename", "permissions", "times",
+              "data", "locks", "handles", "attributes"]
+SHARE_ONLY = ["share"]
 
 
 def run(*command):

@@ -102,6 +102,37 @@ class Allocation(PosixCase):
         self.assertEqual(os.lseek(self.fd, (3 << 20) - 1, os.SEEK_HOLE),
                          (3 << 20) - 1)
 
+    def test_holes_are_told_of_in_blocks(self):
+        os.ftruncate(self.fd, 0)
+        os.ftruncate(self.fd, 100000)
+        os.pwrite(self.fd, b"x", 5000)
+        for whence, offset, wanted in (
+                (os.SEEK_DATA, 0, 4096), (os.SEEK_DATA, 6000, 6000),
+                (os.SEEK_HOLE, 4096, 8192), (os.SEEK_HOLE, 8191, 8192),
+                (os.SEEK_HOLE, 100, 100), (os.SEEK_HOLE, 99999, 99999)):
+            self.assertEqual(os.lseek(self.fd, offset, whence), wanted,
+                             (whence, offset))
+        self.fails(errno.ENXIO, os.lseek, self.fd, 8192, os.SEEK_DATA)
+
+    def test_writing_to_allocated_space_takes_no_blocks(self):
+        for start, offset, length in ((0, 4095, 2), (0, 0, 100000),
+                                      (5000, 5000, 100000)):
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, b"d" * start, 0)
+            fallocate(self.fd, 0, offset, length)
+            os.fsync(self.fd)
+            before = os.stat(self.f).st_blocks
+            self.assertGreaterEqual(before * 512, length)
+            os.pwrite(self.fd, b"x" * length, offset)
+            os.fsync(self.fd)
+            self.assertEqual(os.stat(self.f).st_blocks, before)
+
+    def test_punching_gives_blocks_back(self):
+        fallocate(self.fd, 0, 0, 1 << 20)
+        fallocate(self.fd, PUNCH_HOLE | KEEP_SIZE, 0, 1 << 20)
+        os.fsync(self.fd)
+        self.assertEqual(os.stat(self.f).st_blocks, 0)
+
     def test_blocks_tell_what_is_allocated(self):
         os.ftruncate(self.fd, 0)
         os.ftruncate(self.fd, 1 << 40)
