@@ -26,6 +26,8 @@ namespace trefoil {
 namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
+// Each waits some seconds for the volume's lock.
+constexpr int kAttemptsClosing = 10;
 
 Status StartLog(const MountPlan& plan, const StartupReport& report) {
   const std::string& file = plan.settings.log_file;
@@ -69,12 +71,17 @@ std::optional<std::string> MountOf(const std::string& volume) {
 
 Result<std::unique_ptr<Volume>> OpenVolume(const std::string& path,
                                            const VolumeOptions& options) {
-  auto volume = Volume::Open(RealWorld(), path, options);
-  if (!volume.status().Is(StatusCode::kBusy)) return volume;
-  const auto mountpoint = MountOf(path);
-  if (!mountpoint) return volume;
-  return Status(StatusCode::kBusy,
-                fmt::format("{} is mounted at {} already", path, *mountpoint));
+  for (int attempt = 1;; ++attempt) {
+    auto volume = Volume::Open(RealWorld(), path, options);
+    if (!volume.status().Is(StatusCode::kBusy)) return volume;
+    if (const auto mountpoint = MountOf(path)) {
+      return Status(
+          StatusCode::kBusy,
+          fmt::format("{} is mounted at {} already", path, *mountpoint));
+    }
+    // Its mount is gone: a daemon is about to end.
+    if (attempt == kAttemptsClosing) return volume;
+  }
 }
 
 VolumeOptions ToVolumeOptions(const MountPlan& plan,

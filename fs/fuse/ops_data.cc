@@ -35,8 +35,9 @@ void Write(fuse_req_t raw, fuse_ino_t node, const char* data, size_t size,
   Request::Handle(raw, [=](Request& request) {
     const Status status = request.volume().Write(
         ToNode(node), static_cast<uint64_t>(offset), {data, size},
-        ThreadContext::Current().head.kill_suid_sgid);
+        request.SetIds(ThreadContext::Current().head.kills_set_id));
     if (!status.ok()) return request.Done(status);
+    request.DropModeIfCleared(ToNode(node));
     request.Count(size);
   });
 }
@@ -49,9 +50,12 @@ void Sync(fuse_req_t raw, fuse_ino_t, int, fuse_file_info*) {
 void Allocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset,
               off_t length, fuse_file_info*) {
   Request::Handle(raw, [=](Request& request) {
-    request.Done(request.volume().Allocate(ToNode(node), mode,
-                                           static_cast<uint64_t>(offset),
-                                           static_cast<uint64_t>(length)));
+    const Status status = request.volume().Allocate(
+        ToNode(node), mode, static_cast<uint64_t>(offset),
+        static_cast<uint64_t>(length),
+        request.SetIds(request.IsOrdinaryUser()));
+    request.DropModeIfCleared(ToNode(node));
+    request.Done(status);
   });
 }
 
@@ -70,8 +74,10 @@ void CopyRange(fuse_req_t raw, fuse_ino_t from, off_t from_offset,
     if (flags != 0) return request.Error(EINVAL);
     const Result<uint64_t> copied = request.volume().CopyRange(
         ToNode(from), static_cast<uint64_t>(from_offset), ToNode(to),
-        static_cast<uint64_t>(to_offset), std::min(length, kCopyBytesMax));
+        static_cast<uint64_t>(to_offset), std::min(length, kCopyBytesMax),
+        request.SetIds(request.IsOrdinaryUser()));
     if (!copied.ok()) return request.Done(copied.status());
+    request.DropModeIfCleared(ToNode(to));
     request.Count(*copied);
   });
 }

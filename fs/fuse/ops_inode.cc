@@ -41,7 +41,6 @@ AttrChange ToChange(const struct stat& st, int to_set) {
   if (has(FUSE_SET_ATTR_MTIME) && !change.mtime_now) {
     change.mtime_nanos = ToNanos(st.st_mtim);
   }
-  change.kill_suid_sgid = ThreadContext::Current().head.kill_suid_sgid;
   return change;
 }
 
@@ -54,8 +53,9 @@ void GetAttr(fuse_req_t raw, fuse_ino_t node, fuse_file_info*) {
 void SetAttr(fuse_req_t raw, fuse_ino_t node, struct stat* st, int to_set,
              fuse_file_info*) {
   Request::Handle(raw, [=](Request& request) {
-    request.Attributes(
-        request.volume().SetAttr(ToNode(node), ToChange(*st, to_set)));
+    AttrChange change = ToChange(*st, to_set);
+    change.set_id = request.SetIds(ThreadContext::Current().head.kills_set_id);
+    request.Attributes(request.volume().SetAttr(ToNode(node), change));
   });
 }
 
@@ -75,15 +75,19 @@ void GetXattr(fuse_req_t raw, fuse_ino_t node, const char* name, size_t size) {
 
 void ListXattr(fuse_req_t raw, fuse_ino_t node, size_t size) {
   Request::Handle(raw, [=](Request& request) {
-    request.Sized(request.volume().ListXattr(ToNode(node)), size);
+    request.Sized(
+        request.volume().ListXattr(ToNode(node), !request.IsOrdinaryUser()),
+        size);
   });
 }
 
 void SetXattr(fuse_req_t raw, fuse_ino_t node, const char* name,
               const char* value, size_t size, int flags) {
   Request::Handle(raw, [=](Request& request) {
-    const XattrFlags how{.create = (flags & XATTR_CREATE) != 0,
-                         .replace = (flags & XATTR_REPLACE) != 0};
+    const XattrFlags how{
+        .create = (flags & XATTR_CREATE) != 0,
+        .replace = (flags & XATTR_REPLACE) != 0,
+        .clears_setgid = ThreadContext::Current().head.kills_set_id};
     request.Done(request.volume().SetXattr(ToNode(node), name,
                                            std::string_view(value, size), how));
   });

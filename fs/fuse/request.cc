@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/fuse/request.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <vector>
+
+#include "fs/fuse/ops_extra.h"
 
 namespace trefoil {
 namespace {
@@ -11,6 +15,13 @@ constexpr double kForADay = 86400;
 constexpr double kForAMoment = 1;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr uint64_t kStatfsUnit = 4096;
+constexpr int kMaxGroups = 65536;  // NGROUPS_MAX of Linux
+
+bool IsSnapshotList(NodeId node) {
+  return node.snapshot() == kSnapshotsDirectory;
+}
+
+}  // namespace
 
 timespec ToTimespec(int64_t nanos) {
   int64_t seconds = nanos / kNanosPerSecond;
@@ -22,15 +33,9 @@ timespec ToTimespec(int64_t nanos) {
   return {seconds, rest};
 }
 
-bool IsSnapshotList(NodeId node) {
-  return node.snapshot() == kSnapshotsDirectory;
-}
-
 double AttrTimeout(NodeId node) {
   return IsSnapshotList(node) ? kForAMoment : kForADay;
 }
-
-}  // namespace
 
 std::span<char> ThreadContext::Buffer(size_t bytes) {
   if (bytes > buffer_bytes) {
@@ -83,6 +88,27 @@ Request::Request(fuse_req_t request)
 Caller Request::caller() const {
   const fuse_ctx* context = fuse_req_ctx(request_);
   return {context->uid, context->gid, context->umask};
+}
+
+bool Request::IsOrdinaryUser() const {
+  return fuse_req_ctx(request_)->uid != 0;
+}
+
+SetIdRule Request::SetIds(bool kills) {
+  if (!kills) return {};
+  const auto in_group = [this](uint32_t gid) {
+    const fuse_ctx* context = fuse_req_ctx(request_);
+    if (context->uid == 0 || context->gid == gid) return true;
+    std::vector<gid_t> groups(kMaxGroups);
+    const int count = fuse_req_getgroups(request_, kMaxGroups, groups.data());
+    groups.resize(std::clamp(count, 0, kMaxGroups));
+    return std::find(groups.begin(), groups.end(), gid) != groups.end();
+  };
+  return {in_group, [this] { set_ids_cleared_ = true; }};
+}
+
+void Request::DropModeIfCleared(NodeId node) {
+  if (set_ids_cleared_) NotifyAttributes(ThreadContext::Current().fd, node);
 }
 
 void Request::Error(int error) { fuse_reply_err(Answer(), error); }

@@ -32,7 +32,10 @@ struct ThreadContext {
   static ThreadContext& Current();
 };
 
+timespec ToTimespec(int64_t nanos);
 struct stat ToStat(const Attr& attr);
+// For how many seconds the attributes of `node` may be cached.
+double AttrTimeout(NodeId node);
 // How an answer about `attr` that was found in `directory` may be cached.
 fuse_entry_param ToEntry(NodeId directory, const Attr& attr);
 // Whether a name's absence in `directory` may be cached.
@@ -46,6 +49,14 @@ class Request {
 
   [[nodiscard]] Volume& volume() const { return volume_; }
   [[nodiscard]] Caller caller() const;
+  // For a change that clears setuid and setgid, if it `kills` them.
+  [[nodiscard]] SetIdRule SetIds(bool kills);
+  // After such a change of data: the kernel keeps the mode of a file that was
+  // written to, and is told here when it is not right any more.
+  void DropModeIfCleared(NodeId node);
+  // The caller may not do everything. (Which capabilities exactly it has is
+  // not known.)
+  [[nodiscard]] bool IsOrdinaryUser() const;
   [[nodiscard]] fuse_req_t raw() const { return request_; }
 
   // The answers. Error(0) says that it was done.
@@ -89,6 +100,7 @@ class Request {
   fuse_req_t request_;
   Volume& volume_;
   bool answered_ = false;
+  bool set_ids_cleared_ = false;
 };
 
 inline NodeId ToNode(fuse_ino_t node) { return {node}; }

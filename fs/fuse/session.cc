@@ -144,7 +144,8 @@ Status FuseSessionImpl::Init() {
   if (session_ == nullptr) {
     return {StatusCode::kInvalidArgument, LibraryMessages::Get().Last()};
   }
-  workers_ = std::make_unique<FuseWorkers>(session_, options_.threads_max);
+  workers_ =
+      std::make_unique<FuseWorkers>(session_, volume_, options_.threads_max);
   volume_.OnHealWait(
       [workers = workers_.get()](int change) { workers->NoteWaiting(change); });
   return OkStatus();

@@ -2,7 +2,6 @@
 #include "fs/fuse/workers.h"
 
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -16,6 +15,7 @@
 #include <system_error>
 
 #include "fs/base/log.h"
+#include "fs/fuse/ops_extra.h"
 #include "fs/fuse/request.h"
 #include "fs/volume/healer.h"
 
@@ -33,9 +33,9 @@ struct Free {
 // libfuse's writev: answers go to the device that the request came from.
 ssize_t WriteAnswer(int fd, iovec* iov, int count, void*) {
   ThreadContext& thread = ThreadContext::Current();
-  if (thread.head.kind == RequestKind::kInit && thread.head.offers_killpriv &&
-      count >= 2) {
-    AcceptKillpriv({static_cast<char*>(iov[1].iov_base), iov[1].iov_len});
+  if (thread.head.kind == RequestKind::kInit && count >= 2) {
+    AcceptInitFlags({static_cast<char*>(iov[1].iov_base), iov[1].iov_len},
+                    thread.head.init_flags);
   }
   return writev(thread.fd >= 0 ? thread.fd : fd, iov, count);
 }
@@ -74,8 +74,9 @@ void UnblockWakeSignal() {
 
 }  // namespace
 
-FuseWorkers::FuseWorkers(fuse_session* session, unsigned threads_max)
-    : session_(session), threads_max_(threads_max) {}
+FuseWorkers::FuseWorkers(fuse_session* session, Volume& volume,
+                         unsigned threads_max)
+    : session_(session), volume_(volume), threads_max_(threads_max) {}
 
 FuseWorkers::~FuseWorkers() { Finish(); }
 
@@ -185,6 +186,19 @@ void FuseWorkers::Work(Worker& self) {
   changed_.SignalAll();
 }
 
+void FuseWorkers::Dispatch(int fd, std::span<char> message) {
+  const RequestHead& head = ThreadContext::Current().head;
+  if (ServeExtra(volume_, fd, message)) return;
+  if (head.kind == RequestKind::kInit) init_flags_.store(head.init_flags);
+  if ((init_flags_.load() & FUSE_SETXATTR_EXT) != 0) {
+    message = WithoutSetxattrExtension(message);
+  }
+  fuse_buf request{};
+  request.size = message.size();
+  request.mem = message.data();
+  fuse_session_process_buf(session_, &request);
+}
+
 bool FuseWorkers::ServeOne(Worker& self, int fd, char* data, size_t size) {
   self.reading.store(true);
   const ssize_t n = read(fd, data, size);
@@ -204,10 +218,7 @@ bool FuseWorkers::ServeOne(Worker& self, int fd, char* data, size_t size) {
   thread.head = PeekRequest({data, static_cast<size_t>(n)});
   const bool was_last_idle = idle_.fetch_sub(1) == 1;
   if (was_last_idle && thread.head.kind != RequestKind::kForget) Spawn();
-  fuse_buf request{};
-  request.size = static_cast<size_t>(n);
-  request.mem = data;
-  fuse_session_process_buf(session_, &request);
+  Dispatch(fd, {data, static_cast<size_t>(n)});
   idle_.fetch_add(1);
   return true;
 }

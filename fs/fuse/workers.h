@@ -13,10 +13,12 @@
 
 #include <atomic>
 #include <list>
+#include <span>
 #include <thread>
 
 #include "fs/base/mutex.h"
 #include "fs/base/status.h"
+#include "fs/volume/volume.h"
 
 struct fuse_session;
 
@@ -24,8 +26,8 @@ namespace trefoil {
 
 class FuseWorkers {
  public:
-  // `session` is mounted and outlives this.
-  FuseWorkers(fuse_session* session, unsigned threads_max);
+  // `session` is mounted; it and `volume` outlive this.
+  FuseWorkers(fuse_session* session, Volume& volume, unsigned threads_max);
   ~FuseWorkers();  // as Finish
   FuseWorkers(const FuseWorkers&) = delete;
   FuseWorkers& operator=(const FuseWorkers&) = delete;
@@ -58,11 +60,18 @@ class FuseWorkers {
   bool ServeOne(Worker& self, int fd, char* data, size_t size);
   void WakeReaders() EXCLUDES(mu_);
 
+  // Hands a request to libfuse, or answers it.
+  void Dispatch(int fd, std::span<char> message);
+
   fuse_session* const session_;
+  Volume& volume_;
   const unsigned threads_max_;
   std::atomic<bool> ending_{false};
   std::atomic<unsigned> idle_{0};
   std::atomic<int> waiting_{0};
+  // The flags of kInitFlags that were agreed on; set by INIT, which comes
+  // before all else.
+  std::atomic<uint32_t> init_flags_{0};
 
   Mutex mu_;
   CondVar changed_;

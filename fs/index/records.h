@@ -29,8 +29,11 @@
 
 namespace trefoil {
 
-// The file may have holes: st_blocks must be counted, not derived from size.
+// The file may have holes: not every byte is in an extent.
 inline constexpr uint32_t kInodeSparse = 1;
+// fallocate was asked for all of its holes, so that st_blocks is that of a file
+// without any.
+inline constexpr uint32_t kInodeAllocated = 2;
 
 struct InodeRecord {
   Epoch birth;

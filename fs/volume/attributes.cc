@@ -26,6 +26,15 @@ Result<uint64_t> CountAllocated(VolumeCore& core, NodeId node,
 
 }  // namespace
 
+uint32_t SetIdRule::Apply(uint32_t mode, uint32_t gid) const {
+  if (!keeps_group || (mode & (S_ISUID | S_ISGID)) == 0) return mode;
+  const bool is_lock = (mode & S_ISGID) != 0 && (mode & S_IXGRP) == 0;
+  uint32_t cleared = mode & ~uint32_t{S_ISUID};
+  if (!is_lock || !keeps_group(gid)) cleared &= ~uint32_t{S_ISGID};
+  if (cleared != mode && on_cleared) on_cleared();
+  return cleared;
+}
+
 Result<Attr> VolumeImpl::AttrOf(NodeId node, const InodeRecord& inode,
                                 Epoch epoch) {
   Attr attr;
@@ -41,7 +50,8 @@ Result<Attr> VolumeImpl::AttrOf(NodeId node, const InodeRecord& inode,
   attr.mtime_nanos = inode.mtime_nanos;
   attr.ctime_nanos = inode.ctime_nanos;
   attr.btime_nanos = inode.btime_nanos;
-  if (S_ISREG(inode.mode) && (inode.flags & kInodeSparse) != 0) {
+  if (S_ISREG(inode.mode) &&
+      (inode.flags & (kInodeSparse | kInodeAllocated)) == kInodeSparse) {
     TREFOIL_ASSIGN(const uint64_t bytes,
                    CountAllocated(*core_, node, inode, epoch));
     attr.blocks_512 = BlocksOf(bytes);
@@ -95,10 +105,7 @@ Status ChangeAcl(Transaction& tx, InodeId number, uint32_t mode) {
 Status ChangeMode(const AttrChange& change, InodeId number, Transaction& tx,
                   InodeRecord& inode) {
   if (S_ISLNK(inode.mode)) return Status::Posix(EOPNOTSUPP);
-  uint32_t mode = *change.mode & 07777;
-  if (!change.keep_setgid && !S_ISDIR(inode.mode)) {
-    mode &= ~static_cast<uint32_t>(S_ISGID);
-  }
+  const uint32_t mode = *change.mode & 07777;
   inode.mode = (inode.mode & S_IFMT) | mode;
   return ChangeAcl(tx, number, mode);
 }
@@ -115,9 +122,9 @@ void ChangeSize(uint64_t size, InodeId number, int64_t now, Transaction& tx,
     hole.length = inode.size_bytes - size;
     tx.Add(hole);
   } else if (size > inode.size_bytes) {
-    inode.flags |= kInodeSparse;
+    MakeSparse(inode);
   }
-  if (size == 0) inode.flags &= ~kInodeSparse;
+  if (size == 0) inode.flags &= ~(kInodeSparse | kInodeAllocated);
   inode.size_bytes = size;
   inode.mtime_nanos = now;
 }
@@ -127,8 +134,8 @@ void ChangeSize(uint64_t size, InodeId number, int64_t now, Transaction& tx,
 Status VolumeImpl::Apply(const AttrChange& change, InodeId number,
                          Transaction& tx, InodeRecord& inode) {
   const int64_t now = Now();
-  if (change.kill_suid_sgid && S_ISREG(inode.mode)) {
-    inode.mode = WithoutSetId(inode.mode);
+  if (!S_ISDIR(inode.mode)) {
+    inode.mode = change.set_id.Apply(inode.mode, inode.gid);
   }
   if (change.uid) inode.uid = *change.uid;
   if (change.gid) inode.gid = *change.gid;

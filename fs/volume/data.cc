@@ -44,10 +44,27 @@ Effect RangeEffect(EffectType type, const Transaction& tx, InodeId inode,
 
 // The inode after `length` bytes were written at `offset`.
 void Extend(InodeRecord& inode, uint64_t offset, uint64_t length, int64_t now) {
-  if (offset > inode.size_bytes) inode.flags |= kInodeSparse;
+  if (offset > inode.size_bytes) MakeSparse(inode);
   inode.size_bytes = std::max(inode.size_bytes, offset + length);
   inode.mtime_nanos = now;
   inode.ctime_nanos = now;
+}
+
+// What programs are told of holes is in units of this, as on ext4.
+constexpr uint64_t kBlockBytes = 4096;
+
+uint64_t RoundDown(uint64_t offset) { return offset & ~(kBlockBytes - 1); }
+uint64_t RoundUp(uint64_t offset) {
+  return RoundDown(offset + kBlockBytes - 1);
+}
+
+// A hole from `offset` on, for which room is said to be allocated or not.
+void NoteHole(InodeRecord& inode, uint64_t offset, bool allocated) {
+  const bool was_full =
+      (inode.flags & kInodeSparse) == 0 || (inode.flags & kInodeAllocated) != 0;
+  MakeSparse(inode);
+  const bool adjoins = RoundDown(offset) <= RoundUp(inode.size_bytes);
+  if (allocated && was_full && adjoins) inode.flags |= kInodeAllocated;
 }
 
 }  // namespace
@@ -126,8 +143,14 @@ Status VolumeImpl::TakeSpace(uint64_t bytes) {
   return OkStatus();
 }
 
+Status VolumeImpl::CheckRoom(uint64_t bytes) {
+  TREFOIL_TRY(TakeSpace(0));
+  TREFOIL_ASSIGN(const VolumeSpace space, Space());
+  return bytes <= space.available_bytes ? OkStatus() : Status::Posix(ENOSPC);
+}
+
 Status VolumeImpl::Write(NodeId node, uint64_t offset, std::string_view data,
-                         bool kill_suid_sgid) {
+                         const SetIdRule& set_id) {
   TREFOIL_TRY(CheckLive(node));
   if (data.empty()) return OkStatus();
   if (data.size() > kMaxWriteBytes) return Status::Posix(EINVAL);
@@ -142,7 +165,7 @@ Status VolumeImpl::Write(NodeId node, uint64_t offset, std::string_view data,
     TREFOIL_ASSIGN(InodeRecord inode, RequireInode(tx, number));
     TREFOIL_TRY(CheckRegular(inode));
     Extend(inode, offset, data.size(), Now());
-    if (kill_suid_sgid) inode.mode = WithoutSetId(inode.mode);
+    inode.mode = set_id.Apply(inode.mode, inode.gid);
     tx.Add(RangeEffect(EffectType::kWrite, tx, number, offset, data.size()));
     return tx.PutInode(number, inode);
   }));
@@ -151,7 +174,7 @@ Status VolumeImpl::Write(NodeId node, uint64_t offset, std::string_view data,
 }
 
 Status VolumeImpl::Allocate(NodeId node, int mode, uint64_t offset,
-                            uint64_t length) {
+                            uint64_t length, const SetIdRule& set_id) {
   constexpr int kPunch = FALLOC_FL_PUNCH_HOLE;
   constexpr int kZero = FALLOC_FL_ZERO_RANGE;
   TREFOIL_TRY(CheckLive(node));
@@ -165,9 +188,7 @@ Status VolumeImpl::Allocate(NodeId node, int mode, uint64_t offset,
   }
   const bool clears = (mode & (kPunch | kZero)) != 0;
   const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
-  if ((mode & kPunch) == 0) {
-    TREFOIL_TRY(TakeSpace(length));
-  }
+  if (!clears) TREFOIL_TRY(CheckRoom(length));
   const InodeId number = node.inode();
   VolumeCore::ChangeSpec spec;
   spec.inodes = {number};
@@ -178,12 +199,13 @@ Status VolumeImpl::Allocate(NodeId node, int mode, uint64_t offset,
     const uint64_t end = std::min(offset + length, inode.size_bytes);
     if (clears && offset < end) {
       tx.Add(RangeEffect(EffectType::kHole, tx, number, offset, end - offset));
-      inode.flags |= kInodeSparse;
+      NoteHole(inode, offset, (mode & kPunch) == 0);
     }
     if (!keeps_size && offset + length > inode.size_bytes) {
+      NoteHole(inode, offset, true);
       inode.size_bytes = offset + length;
-      inode.flags |= kInodeSparse;
     }
+    inode.mode = set_id.Apply(inode.mode, inode.gid);
     inode.mtime_nanos = inode.ctime_nanos = Now();
     return tx.PutInode(number, inode);
   });
@@ -197,36 +219,39 @@ Result<uint64_t> VolumeImpl::Seek(NodeId node, uint64_t offset, int whence) {
   const bool sparse = (view.inode.flags & kInodeSparse) != 0;
   if (!sparse) return whence == SEEK_DATA ? offset : size;
   // SEEK_DATA ends at the first data, SEEK_HOLE where data stop following on.
-  uint64_t at = offset;
+  uint64_t at = RoundDown(offset);
   bool found = false;
-  TREFOIL_TRY(VisitData(*core_, node.inode(), offset, size, view.epoch,
+  TREFOIL_TRY(VisitData(*core_, node.inode(), at, size, view.epoch,
                         [&](const ReadPart& part) {
+                          const uint64_t start = RoundDown(part.offset);
+                          found = true;
                           if (whence == SEEK_DATA) {
-                            at = part.offset;
-                            found = true;
+                            at = start;
                             return false;
                           }
-                          if (part.offset > at) return false;
-                          at = part.offset + part.length;
+                          if (start > at) return false;
+                          at = RoundUp(part.offset + part.length);
                           return true;
                         }));
   if (whence == SEEK_DATA && !found) return Status::Posix(ENXIO);
-  return std::min(at, size);
+  return std::clamp(at, offset, size);
 }
 
 Result<uint64_t> VolumeImpl::CopyBytes(NodeId from, uint64_t from_offset,
                                        NodeId to, uint64_t to_offset,
-                                       uint64_t length) {
+                                       uint64_t length,
+                                       const SetIdRule& set_id) {
   std::string buffer(std::min(length, kMaxWriteBytes), '\0');
   TREFOIL_ASSIGN(const size_t size, Read(from, from_offset, buffer));
   TREFOIL_TRY(
-      Write(to, to_offset, std::string_view(buffer).substr(0, size), false));
+      Write(to, to_offset, std::string_view(buffer).substr(0, size), set_id));
   return uint64_t{size};
 }
 
 Result<uint64_t> VolumeImpl::ShareParts(const std::vector<DirtyPiece>& parts,
                                         uint64_t from_offset, NodeId to,
-                                        uint64_t to_offset) {
+                                        uint64_t to_offset,
+                                        const SetIdRule& set_id) {
   const InodeId number = to.inode();
   VolumeCore::ChangeSpec spec;
   spec.inodes = {number};
@@ -248,12 +273,13 @@ Result<uint64_t> VolumeImpl::ShareParts(const std::vector<DirtyPiece>& parts,
         effect.block = block->block;
         effect.block_offset = block->offset;
       } else {
-        inode.flags |= kInodeSparse;
+        MakeSparse(inode);
       }
       tx.Add(effect);
       copied += part.length;
     }
     Extend(inode, to_offset, copied, Now());
+    inode.mode = set_id.Apply(inode.mode, inode.gid);
     return tx.PutInode(number, inode);
   }));
   return copied;
@@ -261,7 +287,8 @@ Result<uint64_t> VolumeImpl::ShareParts(const std::vector<DirtyPiece>& parts,
 
 Result<uint64_t> VolumeImpl::CopyRange(NodeId from, uint64_t from_offset,
                                        NodeId to, uint64_t to_offset,
-                                       uint64_t length) {
+                                       uint64_t length,
+                                       const SetIdRule& set_id) {
   constexpr uint64_t kMaxCopyBytes = 64ULL << 20;
   constexpr size_t kMaxParts = 512;
   TREFOIL_TRY(CheckLive(to));
@@ -280,14 +307,14 @@ Result<uint64_t> VolumeImpl::CopyRange(NodeId from, uint64_t from_offset,
       });
   if (dirty == parts.begin()) {
     return CopyBytes(from, from_offset, to, to_offset,
-                     std::min(length, dirty->length));
+                     std::min(length, dirty->length), set_id);
   }
   parts.erase(dirty, parts.end());
   if (parts.size() > kMaxParts) parts.resize(kMaxParts);
-  auto shared = ShareParts(parts, from_offset, to, to_offset);
+  auto shared = ShareParts(parts, from_offset, to, to_offset, set_id);
   if (!shared.status().Is(StatusCode::kNotFound)) return shared;
   return CopyBytes(from, from_offset, to, to_offset,
-                   std::min(length, parts.front().length));
+                   std::min(length, parts.front().length), set_id);
 }
 
 }  // namespace trefoil

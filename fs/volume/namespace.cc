@@ -149,6 +149,23 @@ Status InheritPermissions(Transaction& tx, InodeId directory,
 }  // namespace
 
 Status VolumeImpl::BuildInode(Transaction& tx, InodeId directory,
+                              const InodeRecord& parent, InodeRecord& inode,
+                              const Caller& caller, InodeId* number) {
+  inode.uid = caller.uid;
+  inode.gid = caller.gid;
+  if ((parent.mode & S_ISGID) != 0) {
+    inode.gid = parent.gid;
+    if (IsDirectory(inode.mode)) inode.mode |= S_ISGID;
+  }
+  inode.atime_nanos = inode.mtime_nanos = inode.ctime_nanos =
+      inode.btime_nanos = Now();
+  core_->sequencer_mu.AssertHeld();
+  *number = core_->NewInode(tx);
+  TREFOIL_TRY(InheritPermissions(tx, directory, caller, *number, inode));
+  return tx.PutInode(*number, inode);
+}
+
+Status VolumeImpl::BuildNamed(Transaction& tx, InodeId directory,
                               std::string_view name, InodeRecord& inode,
                               const Caller& caller, InodeId* number) {
   TREFOIL_ASSIGN(InodeRecord parent, RequireDirectory(tx, directory));
@@ -158,23 +175,11 @@ Status VolumeImpl::BuildInode(Transaction& tx, InodeId directory,
   if (existing) return Status::Posix(EEXIST);
   const bool is_directory = IsDirectory(inode.mode);
   if (is_directory && parent.nlink >= kMaxLinks) return Status::Posix(EMLINK);
-  const int64_t now = Now();
-  inode.uid = caller.uid;
-  inode.gid = caller.gid;
-  if ((parent.mode & S_ISGID) != 0) {
-    inode.gid = parent.gid;
-    if (is_directory) inode.mode |= S_ISGID;
-  }
-  inode.atime_nanos = inode.mtime_nanos = inode.ctime_nanos = now;
-  inode.btime_nanos = now;
-  core_->sequencer_mu.AssertHeld();
-  *number = core_->NewInode(tx);
-  TREFOIL_TRY(InheritPermissions(tx, directory, caller, *number, inode));
-  TREFOIL_TRY(tx.PutInode(*number, inode));
+  TREFOIL_TRY(BuildInode(tx, directory, parent, inode, caller, number));
   TREFOIL_TRY(AddEntry(tx, *core_->index, core_->identity.name_key, directory,
                        name, *number, inode.mode));
   if (is_directory) ++parent.nlink;
-  TouchDirectory(parent, now);
+  TouchDirectory(parent, inode.btime_nanos);
   return tx.PutInode(directory, parent);
 }
 
@@ -188,9 +193,33 @@ Result<Entry> VolumeImpl::Make(NodeId directory, std::string_view name,
   VolumeCore::ChangeSpec spec;
   spec.meta_bytes = kXattrMetaBytes;  // ACLs may be inherited
   TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) {
-    return BuildInode(tx, directory.inode(), name, inode, caller, &number);
+    return BuildNamed(tx, directory.inode(), name, inode, caller, &number);
   }));
   references_.Add(number);
+  TREFOIL_ASSIGN(Attr attr,
+                 AttrOf(NodeId::Make(kLiveTree, number), inode, kLiveEpoch));
+  return Entry{attr};
+}
+
+Result<Entry> VolumeImpl::MakeUnnamed(NodeId directory, uint32_t mode,
+                                      const Caller& caller) {
+  TREFOIL_TRY(CheckLive(directory));
+  TREFOIL_TRY(TakeSpace(0));
+  InodeRecord inode;
+  inode.mode = S_IFREG | (mode & 07777);
+  InodeId number;
+  VolumeCore::ChangeSpec spec;
+  spec.meta_bytes = kXattrMetaBytes;  // ACLs may be inherited
+  TREFOIL_TRY(core_->Change(spec, [&](Transaction& tx) -> Status {
+    TREFOIL_ASSIGN(const InodeRecord parent,
+                   RequireDirectory(tx, directory.inode()));
+    TREFOIL_TRY(
+        BuildInode(tx, directory.inode(), parent, inode, caller, &number));
+    tx.Put(Family::kLive, OrphanKey(number), EncodeNumber(tx.epoch().value));
+    return OkStatus();
+  }));
+  references_.Add(number);
+  references_.AddOrphan(number);
   TREFOIL_ASSIGN(Attr attr,
                  AttrOf(NodeId::Make(kLiveTree, number), inode, kLiveEpoch));
   return Entry{attr};
@@ -213,7 +242,8 @@ Result<Entry> VolumeImpl::Link(NodeId node, NodeId directory,
                    FindEntry(*core_->index, core_->identity.name_key,
                              directory.inode(), name, kLiveEpoch));
     if (existing) return Status::Posix(EEXIST);
-    if (inode.nlink == 0) return Status::Posix(ENOENT);
+    // The kernel asks this for a file that never had a name (MakeUnnamed) only.
+    if (inode.nlink == 0) tx.Delete(Family::kLive, OrphanKey(number));
     if (inode.nlink >= kMaxLinks) return Status::Posix(EMLINK);
     const int64_t now = Now();
     ++inode.nlink;
@@ -225,6 +255,7 @@ Result<Entry> VolumeImpl::Link(NodeId node, NodeId directory,
     return tx.PutInode(directory.inode(), parent);
   }));
   references_.Add(number);
+  references_.RemoveOrphan(number);
   TREFOIL_ASSIGN(Attr attr, AttrOf(node, inode, kLiveEpoch));
   return Entry{attr};
 }

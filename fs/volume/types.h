@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,6 +53,21 @@ struct Attr {
   int64_t btime_nanos = 0;
 };
 
+// What a change does to the setuid and setgid bits of the file that it changes.
+// The default leaves them alone.
+struct SetIdRule {
+  // When there is one the bits go, as the kernel has it when an ordinary user
+  // writes and whenever the owner changes: setgid of a file that its group
+  // can't execute stays where this is true of the file's group (the caller is
+  // in it or may do anything). Called under locks: it must not call the volume.
+  std::function<bool(uint32_t gid)> keeps_group;
+  // Called, likewise under locks, when a bit went.
+  std::function<void()> on_cleared;
+
+  // `mode` of a file of group `gid` after the change.
+  [[nodiscard]] uint32_t Apply(uint32_t mode, uint32_t gid) const;
+};
+
 // What setattr changes; absent fields stay. Times in nanoseconds since 1970.
 struct AttrChange {
   std::optional<uint32_t> mode;  // permission bits, 07777
@@ -62,11 +78,7 @@ struct AttrChange {
   std::optional<int64_t> mtime_nanos;
   bool atime_now = false;
   bool mtime_now = false;
-  // The caller may keep S_ISGID (CAP_FSETID or a member of the group).
-  bool keep_setgid = true;
-  // Clear setuid and, where group-executable, setgid (a write by an ordinary
-  // user): FUSE's KILL_SUIDGID.
-  bool kill_suid_sgid = false;
+  SetIdRule set_id;
 };
 
 // Who makes a new inode.

@@ -76,6 +76,8 @@ struct DirectoryItem {
 struct XattrFlags {
   bool create = false;   // EEXIST when it exists
   bool replace = false;  // ENODATA when it does not
+  // An access ACL that takes setgid away (its setter is not in the group).
+  bool clears_setgid = false;
 };
 
 struct VolumeStatus {
@@ -119,6 +121,9 @@ class Volume {
   virtual Result<Entry> MakeNode(NodeId directory, std::string_view name,
                                  uint32_t mode, uint32_t rdev,
                                  const Caller& caller) = 0;
+  // A regular file that Link may give its first name (O_TMPFILE).
+  virtual Result<Entry> MakeUnnamed(NodeId directory, uint32_t mode,
+                                    const Caller& caller) = 0;
   virtual Result<Entry> MakeDirectory(NodeId directory, std::string_view name,
                                       uint32_t mode, const Caller& caller) = 0;
   virtual Result<Entry> MakeSymlink(NodeId directory, std::string_view name,
@@ -148,8 +153,9 @@ class Volume {
   virtual Result<Attr> SetAttr(NodeId node, const AttrChange& change) = 0;
   virtual Result<std::string> ReadLink(NodeId node) = 0;
   virtual Result<std::string> GetXattr(NodeId node, std::string_view name) = 0;
-  // NUL-terminated names, one after the other.
-  virtual Result<std::string> ListXattr(NodeId node) = 0;
+  // NUL-terminated names, one after the other; those of `trusted.` are shown to
+  // root only.
+  virtual Result<std::string> ListXattr(NodeId node, bool show_trusted) = 0;
   virtual Status SetXattr(NodeId node, std::string_view name,
                           std::string_view value, XattrFlags flags) = 0;
   virtual Status RemoveXattr(NodeId node, std::string_view name) = 0;
@@ -158,21 +164,21 @@ class Volume {
   // Fills `out` from `offset`; fewer bytes only at the end of the file.
   virtual Result<size_t> Read(NodeId node, uint64_t offset,
                               std::span<char> out) = 0;
-  // All of `data` or an error. At most kMaxWriteBytes. `kill_suid_sgid` as in
-  // AttrChange.
+  // All of `data` or an error. At most kMaxWriteBytes.
   virtual Status Write(NodeId node, uint64_t offset, std::string_view data,
-                       bool kill_suid_sgid) = 0;
+                       const SetIdRule& set_id) = 0;
   // fallocate(2) `mode`: 0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE,
   // ZERO_RANGE[|KEEP_SIZE]; EOPNOTSUPP for the rest.
   virtual Status Allocate(NodeId node, int mode, uint64_t offset,
-                          uint64_t length) = 0;
+                          uint64_t length, const SetIdRule& set_id) = 0;
   // lseek(2) SEEK_DATA and SEEK_HOLE; ENXIO past the end.
   virtual Result<uint64_t> Seek(NodeId node, uint64_t offset, int whence) = 0;
   // copy_file_range(2) without moving data where they are in objects; returns
   // the bytes copied, at least 1 unless at the source's end.
   virtual Result<uint64_t> CopyRange(NodeId from, uint64_t from_offset,
                                      NodeId to, uint64_t to_offset,
-                                     uint64_t length) = 0;
+                                     uint64_t length,
+                                     const SetIdRule& set_id) = 0;
   // O1: everything acknowledged so far is on stable storage.
   virtual Status Sync() = 0;
   virtual Result<VolumeSpace> Space() = 0;

@@ -31,6 +31,8 @@ class VolumeImpl final : public Volume {
   void Forget(NodeId node, uint64_t count) override;
   Result<Entry> MakeNode(NodeId directory, std::string_view name, uint32_t mode,
                          uint32_t rdev, const Caller& caller) override;
+  Result<Entry> MakeUnnamed(NodeId directory, uint32_t mode,
+                            const Caller& caller) override;
   Result<Entry> MakeDirectory(NodeId directory, std::string_view name,
                               uint32_t mode, const Caller& caller) override;
   Result<Entry> MakeSymlink(NodeId directory, std::string_view name,
@@ -61,7 +63,7 @@ class VolumeImpl final : public Volume {
 
   // xattr.cc
   Result<std::string> GetXattr(NodeId node, std::string_view name) override;
-  Result<std::string> ListXattr(NodeId node) override;
+  Result<std::string> ListXattr(NodeId node, bool show_trusted) override;
   Status SetXattr(NodeId node, std::string_view name, std::string_view value,
                   XattrFlags flags) override;
   Status RemoveXattr(NodeId node, std::string_view name) override;
@@ -70,12 +72,13 @@ class VolumeImpl final : public Volume {
   Result<size_t> Read(NodeId node, uint64_t offset,
                       std::span<char> out) override;
   Status Write(NodeId node, uint64_t offset, std::string_view data,
-               bool kill_suid_sgid) override;
-  Status Allocate(NodeId node, int mode, uint64_t offset,
-                  uint64_t length) override;
+               const SetIdRule& set_id) override;
+  Status Allocate(NodeId node, int mode, uint64_t offset, uint64_t length,
+                  const SetIdRule& set_id) override;
   Result<uint64_t> Seek(NodeId node, uint64_t offset, int whence) override;
   Result<uint64_t> CopyRange(NodeId from, uint64_t from_offset, NodeId to,
-                             uint64_t to_offset, uint64_t length) override;
+                             uint64_t to_offset, uint64_t length,
+                             const SetIdRule& set_id) override;
 
   // volume_impl.cc
   Status Sync() override;
@@ -128,7 +131,10 @@ class VolumeImpl final : public Volume {
   // Makes an inode named `name`: what all of mknod, mkdir and symlink share.
   Result<Entry> Make(NodeId directory, std::string_view name, InodeRecord inode,
                      const Caller& caller);
-  Status BuildInode(Transaction& tx, InodeId directory, std::string_view name,
+  Status BuildInode(Transaction& tx, InodeId directory,
+                    const InodeRecord& parent, InodeRecord& inode,
+                    const Caller& caller, InodeId* number);
+  Status BuildNamed(Transaction& tx, InodeId directory, std::string_view name,
                     InodeRecord& inode, const Caller& caller, InodeId* number);
   Status Remove(NodeId directory, std::string_view name, bool is_directory);
 
@@ -143,14 +149,17 @@ class VolumeImpl final : public Volume {
   // collection makes some, and slows down as the disk fills. ENOSPC when there
   // is none to be had.
   Status TakeSpace(uint64_t bytes);
+  // ENOSPC when `bytes` would not find room now. None is kept for them.
+  Status CheckRoom(uint64_t bytes);
   Status ReadPartInto(const DirtyPiece& part, std::span<char> out);
   Status ReadParts(const std::vector<DirtyPiece>& parts, uint64_t offset,
                    std::span<char> out);
   Result<uint64_t> ShareParts(const std::vector<DirtyPiece>& parts,
                               uint64_t from_offset, NodeId to,
-                              uint64_t to_offset);
+                              uint64_t to_offset, const SetIdRule& set_id);
   Result<uint64_t> CopyBytes(NodeId from, uint64_t from_offset, NodeId to,
-                             uint64_t to_offset, uint64_t length);
+                             uint64_t to_offset, uint64_t length,
+                             const SetIdRule& set_id);
 
   // healing.cc
   Result<bool> IsNeeded(const ParsedKey& object);
@@ -169,12 +178,9 @@ inline void TouchDirectory(InodeRecord& directory, int64_t now) {
   directory.ctime_nanos = now;
 }
 
-// Drops setuid, and setgid where the group may execute (what the kernel does
-// to a file that an ordinary user writes).
-inline uint32_t WithoutSetId(uint32_t mode) {
-  mode &= ~static_cast<uint32_t>(S_ISUID);
-  if ((mode & S_IXGRP) != 0) mode &= ~static_cast<uint32_t>(S_ISGID);
-  return mode;
+// The file has got a hole that fallocate knows nothing of.
+inline void MakeSparse(InodeRecord& inode) {
+  inode.flags = (inode.flags & ~kInodeAllocated) | kInodeSparse;
 }
 
 // Takes one name from `inode`; the last one makes it an orphan.

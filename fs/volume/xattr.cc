@@ -18,14 +18,23 @@ constexpr std::string_view kRealNamePrefix = "glusterfs.get_real_filename:";
 // Bound on all names together, as in the Linux ABI.
 constexpr size_t kMaxXattrListBytes = 65536;
 
+constexpr std::string_view kTrustedPrefix = "trusted.";
+
+bool StartsWith(std::string_view name, std::string_view prefix) {
+  return name.substr(0, prefix.size()) == prefix;
+}
+
+// Names outside of the usual spaces are refused, as on ext4.
 Status CheckXattrName(std::string_view name) {
   if (name.empty() || name.size() > kMaxXattrNameBytes ||
       name.find('\0') != std::string_view::npos) {
     return Status::Posix(ERANGE);
   }
-  return name.substr(0, kRealNamePrefix.size()) == kRealNamePrefix
-             ? Status::Posix(EOPNOTSUPP)
-             : OkStatus();
+  if (name == kAclAccessXattr || name == kAclDefaultXattr) return OkStatus();
+  for (const std::string_view space : {"user.", "security.", "trusted."}) {
+    if (StartsWith(name, space)) return OkStatus();
+  }
+  return Status::Posix(EOPNOTSUPP);
 }
 
 Result<std::string> RealName(VolumeCore& core, NodeId directory,
@@ -56,7 +65,7 @@ Status CheckFlags(bool exists, XattrFlags flags) {
 }  // namespace
 
 Result<std::string> VolumeImpl::GetXattr(NodeId node, std::string_view name) {
-  if (name.substr(0, kRealNamePrefix.size()) == kRealNamePrefix) {
+  if (StartsWith(name, kRealNamePrefix)) {
     return RealName(*core_, node, name.substr(kRealNamePrefix.size()));
   }
   if (node.snapshot() == kSnapshotsDirectory) return Status::Posix(ENODATA);
@@ -69,7 +78,7 @@ Result<std::string> VolumeImpl::GetXattr(NodeId node, std::string_view name) {
   return std::move(record.value);
 }
 
-Result<std::string> VolumeImpl::ListXattr(NodeId node) {
+Result<std::string> VolumeImpl::ListXattr(NodeId node, bool show_trusted) {
   if (node.snapshot() == kSnapshotsDirectory) return std::string();
   const auto epoch = core_->snapshots.EpochOf(node.snapshot());
   if (!epoch) return Status::Posix(ESTALE);
@@ -77,7 +86,11 @@ Result<std::string> VolumeImpl::ListXattr(NodeId node) {
   std::string names;
   TREFOIL_TRY(VisitAt(*core_->index, prefix, AfterPrefix(prefix), *epoch,
                       [&](std::string_view key, std::string_view) {
-                        names.append(key.substr(prefix.size()));
+                        const auto name = key.substr(prefix.size());
+                        if (!show_trusted && StartsWith(name, kTrustedPrefix)) {
+                          return true;
+                        }
+                        names.append(name);
                         return true;
                       }));
   return names;
@@ -89,7 +102,7 @@ Status VolumeImpl::SetXattr(NodeId node, std::string_view name,
   TREFOIL_TRY(CheckXattrName(name));
   if (value.size() > kMaxXattrValueBytes) return Status::Posix(E2BIG);
   TREFOIL_TRY(TakeSpace(value.size()));
-  TREFOIL_ASSIGN(const std::string names, ListXattr(node));
+  TREFOIL_ASSIGN(const std::string names, ListXattr(node, true));
   if (names.size() + name.size() + 1 > kMaxXattrListBytes) {
     return Status::Posix(ENOSPC);
   }
@@ -104,6 +117,7 @@ Status VolumeImpl::SetXattr(NodeId node, std::string_view name,
     bool store = true;
     if (name == kAclAccessXattr) {
       TREFOIL_ASSIGN(store, StoreAccessAcl(value, inode));
+      if (flags.clears_setgid) inode.mode &= ~uint32_t{S_ISGID};
     } else if (name == kAclDefaultXattr) {
       if (!S_ISDIR(inode.mode)) return Status::Posix(EACCES);
       TREFOIL_TRY(ParseAcl(value).status());

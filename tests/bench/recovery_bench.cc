@@ -105,7 +105,7 @@ void FullJournal(uint64_t journal_bytes, uint64_t write_bytes,
   while (bench.volume->Space().ok()) {
     const NodeId file = files[random() % kFiles];
     const uint64_t offset = random() % (kFileBytes / write_bytes) * write_bytes;
-    TREFOIL_CHECK(bench.volume->Write(file, offset, data, false).ok());
+    TREFOIL_CHECK(bench.volume->Write(file, offset, data, {}).ok());
     unsynced += write_bytes;
     if (unsynced < kSyncEvery) continue;
     unsynced = 0;

@@ -147,7 +147,7 @@ Status Machine::MakeSymlink(const std::string& path,
 Status Machine::Write(const std::string& path, uint64_t offset, uint64_t size,
                       uint64_t seed) {
   TREFOIL_ASSIGN(const NodeId node, Find(path));
-  return volume_->Write(node, offset, RandomBytes(size, seed), false);
+  return volume_->Write(node, offset, RandomBytes(size, seed), {});
 }
 
 Result<std::string> Machine::Read(const std::string& path) {
@@ -162,7 +162,7 @@ Result<std::string> Machine::Read(const std::string& path) {
 Status Machine::Append(const std::string& path, uint64_t size, uint64_t seed) {
   TREFOIL_ASSIGN(const NodeId node, Find(path));
   TREFOIL_ASSIGN(const Attr attr, volume_->GetAttr(node));
-  return volume_->Write(node, attr.size_bytes, RandomBytes(size, seed), false);
+  return volume_->Write(node, attr.size_bytes, RandomBytes(size, seed), {});
 }
 
 Status Machine::Truncate(const std::string& path, uint64_t size) {
@@ -175,7 +175,7 @@ Status Machine::Truncate(const std::string& path, uint64_t size) {
 Status Machine::Allocate(const std::string& path, int mode, uint64_t offset,
                          uint64_t length) {
   TREFOIL_ASSIGN(const NodeId node, Find(path));
-  return volume_->Allocate(node, mode, offset, length);
+  return volume_->Allocate(node, mode, offset, length, {});
 }
 
 Status Machine::Link(const std::string& from, const std::string& to) {

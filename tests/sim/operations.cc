@@ -127,7 +127,7 @@ Status Workload::Write() {
   const int expected = next.tree.Write(path, offset, data, now());
   const auto write = [&]() -> Status {
     TREFOIL_ASSIGN(const NodeId node, Find(path));
-    return machine_.volume().Write(node, offset, data, false);
+    return machine_.volume().Write(node, offset, data, {});
   };
   return Judge(fmt::format("writing {} at {} of {}", data.size(), offset, path),
                expected, write(), std::move(next));
@@ -200,7 +200,7 @@ Status Workload::Allocate() {
   const int expected = next.tree.Allocate(path, mode, offset, length, now());
   const auto allocate = [&]() -> Status {
     TREFOIL_ASSIGN(const NodeId node, Find(path));
-    return machine_.volume().Allocate(node, mode, offset, length);
+    return machine_.volume().Allocate(node, mode, offset, length, {});
   };
   return Judge(
       fmt::format("fallocate {} of {} at {} of {}", mode, length, offset, path),
@@ -225,7 +225,7 @@ Status Workload::Copy() {
   const auto target = Find(to);
   if (!source.ok() || !target.ok() || *source == *target) return OkStatus();
   const auto copied = machine_.volume().CopyRange(
-      *source, offset, *target, to_offset, content->size() - offset);
+      *source, offset, *target, to_offset, content->size() - offset, {});
   ModelState next = history_.now();
   const uint64_t bytes =
       copied.ok() ? *copied : std::min<uint64_t>(content->size() - offset, 1);

@@ -48,7 +48,7 @@ Status Walk::ReadContent(NodeId node, ShownFile* file) {
 }
 
 Status Walk::ReadXattrs(NodeId node, ShownFile* file) {
-  TREFOIL_ASSIGN(const std::string names, volume_.ListXattr(node));
+  TREFOIL_ASSIGN(const std::string names, volume_.ListXattr(node, true));
   for (size_t at = 0; at < names.size();) {
     const std::string name = names.c_str() + at;
     TREFOIL_ASSIGN(file->xattrs[name], volume_.GetXattr(node, name));

@@ -118,9 +118,9 @@ NodeId TestVolume::MakeDir(const std::string& path) {
 void TestVolume::WriteAt(NodeId node, uint64_t offset,
                          const std::string& data) {
   for (size_t at = 0; at < data.size(); at += kMaxWriteBytes) {
-    const Status written = volume_->Write(
-        node, offset + at, std::string_view(data).substr(at, kMaxWriteBytes),
-        false);
+    const Status written =
+        volume_->Write(node, offset + at,
+                       std::string_view(data).substr(at, kMaxWriteBytes), {});
     EXPECT_TRUE(written.ok()) << written.ToString();
   }
 }
@@ -153,7 +153,7 @@ void DescribeInto(TestVolume& volume, NodeId node, const std::string& path,
   }
   if (S_ISLNK(attr->mode)) *out += " -> " + *volume->ReadLink(node);
   *out += "\n";
-  const std::string names = *volume->ListXattr(node);
+  const std::string names = *volume->ListXattr(node, true);
   for (size_t at = 0; at < names.size();) {
     const std::string name = names.c_str() + at;
     *out +=

@@ -212,16 +212,16 @@ class RandomWalk {
       case 10:
         Ignore(volume_
                    ->CopyRange(Any(), Below(100'000), Any(), Below(100'000),
-                               1 + Below(200'000))
+                               1 + Below(200'000), {})
                    .status());
         break;
       case 11:
-        Ignore(volume_->Allocate(Any(), 3, Below(200'000), 1 + Below(100'000)));
+        Ignore(volume_->Allocate(Any(), 3, Below(200'000), 1 + Below(100'000),
+                                 {}));
         break;
       default:
         Ignore(volume_->Write(Any(), Below(300'000),
-                              RandomBytes(1 + Below(150'000), random_()),
-                              false));
+                              RandomBytes(1 + Below(150'000), random_()), {}));
         break;
     }
   }
@@ -270,7 +270,7 @@ class RandomWalk {
         volume_->MakeNode(AnyDirectory(), Name(), S_IFREG | 0644, 0, kCaller);
     if (!made.ok()) return;
     Ignore(volume_->Write(made->attr.node, 0,
-                          RandomBytes(Below(400'000), random_()), false));
+                          RandomBytes(Below(400'000), random_()), {}));
     volume_->Forget(made->attr.node, 1);
   }
 

@@ -192,7 +192,7 @@ TEST(CollectorTest, ACopyByReferenceOutlivesItsSource) {
   Commit(volume);
   for (uint64_t done = 0; done < content.size();) {
     const auto copied =
-        volume->CopyRange(from, done, to, done, content.size() - done);
+        volume->CopyRange(from, done, to, done, content.size() - done, {});
     ASSERT_TRUE(copied.ok()) << copied.status().ToString();
     done += *copied;
   }

@@ -61,7 +61,7 @@ class FailureTest : public ::testing::Test {
     for (int i = 0; i < 3; ++i) {
       EXPECT_FALSE(volume_->Sync().ok());
       EXPECT_EQ(Create("refused").posix_errno(), EROFS);
-      EXPECT_EQ(volume_->Write(kept_, 0, "x", false).posix_errno(), EROFS);
+      EXPECT_EQ(volume_->Write(kept_, 0, "x", {}).posix_errno(), EROFS);
       EXPECT_FALSE(volume_->Commit().ok());
       EXPECT_FALSE(volume_->CreateSnapshot("").ok());
     }
@@ -84,7 +84,7 @@ class FailureTest : public ::testing::Test {
     const NodeId file = volume_.MakeFile("filler", "");
     Status written;
     for (uint64_t i = 0; written.ok() && i < 5; ++i) {
-      written = volume_->Write(file, i << 20, RandomBytes(1 << 20, i), false);
+      written = volume_->Write(file, i << 20, RandomBytes(1 << 20, i), {});
     }
     return written;
   }
@@ -118,7 +118,7 @@ TEST_F(FailureTest, OfATornWriteToTheJournal) {
   fault.torn_bytes = 70'000;
   env_.Arm(fault);
   EXPECT_EQ(
-      volume_->Write(synced_, 0, RandomBytes(200'000, 2), false).posix_errno(),
+      volume_->Write(synced_, 0, RandomBytes(200'000, 2), {}).posix_errno(),
       EIO);
   ExpectReadOnly("journal");
   ExpectRecovers();

@@ -129,7 +129,7 @@ TEST(SnapshotTest, IsReadOnly) {
   const SnapshotInfo snapshot = Take(volume);
   const NodeId root = RootOf(snapshot);
   const NodeId file = volume.Find("dir/file", root);
-  EXPECT_EQ(volume->Write(file, 0, "x", false).posix_errno(), EROFS);
+  EXPECT_EQ(volume->Write(file, 0, "x", {}).posix_errno(), EROFS);
   EXPECT_EQ(volume->SetAttr(file, {}).status().posix_errno(), EROFS);
   EXPECT_EQ(volume->Unlink(root, "dir").posix_errno(), EROFS);
   EXPECT_EQ(

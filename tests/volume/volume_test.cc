@@ -207,7 +207,7 @@ TEST(VolumeTest, CopiesShareBlocks) {
   uint64_t done = 0;
   while (done < content.size()) {
     const auto copied =
-        volume->CopyRange(from, done, to, done, content.size() - done);
+        volume->CopyRange(from, done, to, done, content.size() - done, {});
     ASSERT_TRUE(copied.ok()) << copied.status().ToString();
     ASSERT_GT(*copied, 0U);
     done += *copied;
