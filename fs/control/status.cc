@@ -111,7 +111,10 @@ Json SnapshotToJson(const SnapshotInfo& snapshot) {
   Json json = Json::object();
   json["name"] = snapshot.name;
   json["label"] = snapshot.label;
+  // The name may be seconds later, this is exact: seconds, and nanoseconds of
+  // the second.
   json["time"] = Seconds(snapshot.time_nanos);
+  json["nanos"] = snapshot.time_nanos % kNanosPerSecond;
   return json;
 }
 

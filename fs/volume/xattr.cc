@@ -65,10 +65,10 @@ Status CheckFlags(bool exists, XattrFlags flags) {
 }  // namespace
 
 Result<std::string> VolumeImpl::GetXattr(NodeId node, std::string_view name) {
+  if (node.snapshot() == kSnapshotsDirectory) return Status::Posix(ENODATA);
   if (StartsWith(name, kRealNamePrefix)) {
     return RealName(*core_, node, name.substr(kRealNamePrefix.size()));
   }
-  if (node.snapshot() == kSnapshotsDirectory) return Status::Posix(ENODATA);
   const auto epoch = core_->snapshots.EpochOf(node.snapshot());
   if (!epoch) return Status::Posix(ESTALE);
   TREFOIL_ASSIGN(const auto stored,

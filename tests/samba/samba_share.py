@@ -6,13 +6,16 @@ too, in the directory of the test. The users are system accounts that every
 Debian has.
 """
 
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
 
 USER = "daemon"
 OTHER_USER = "games"
@@ -42,31 +45,62 @@ def wait_until(true, what, seconds=20):
 
 
 class Volume:
-    """A volume and its mount."""
+    """A mounted volume with a second copy beside it."""
 
-    def __init__(self, program, root):
+    def __init__(self, program, path, mountpoint):
         self.program = program
-        self.path = os.path.join(root, "volume")
-        self.mountpoint = os.path.join(root, "share")
-        self.log = os.path.join(root, "trefoil.log")
-        os.mkdir(self.mountpoint)
-        self.trefoil("init", self.path)
-        self.mount()
-        os.chmod(self.mountpoint, 0o777)
+        self.path = path
+        self.mountpoint = mountpoint
+        os.mkdir(mountpoint)
+
+    @classmethod
+    def make(cls, program, root):
+        volume = cls(program, os.path.join(root, "volume"),
+                     os.path.join(root, "share"))
+        volume.trefoil("init", volume.path, "--second",
+                       "dir:" + os.path.join(root, "second"))
+        volume.mount()
+        os.chmod(volume.mountpoint, 0o777)
+        return volume
+
+    def recover(self, path):
+        """Another volume, mounted, from the second copy alone."""
+        second = os.path.join(os.path.dirname(self.path), "second")
+        recovered = Volume(self.program, path, path + "-share")
+        self.trefoil("recover", "--from", "dir:" + second, path)
+        recovered.mount()
+        return recovered
 
     def trefoil(self, *arguments, **options):
         return run(self.program, *arguments, **options)
 
     def mount(self):
         self.trefoil("mount", self.path, self.mountpoint, "--log-file",
-                     self.log)
+                     self.path + ".log")
 
     def unmount(self):
         self.trefoil("umount", self.mountpoint)
 
     def snapshot(self):
         """Takes one; its name."""
-        return self.trefoil("snapshot", "create", self.mountpoint).strip()
+        return self.call("snapshot-create", label="")["name"]
+
+    def status(self):
+        return self.call("status")
+
+    def call(self, method, **params):
+        """What the daemon answers through its socket."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(60)
+            control.connect(os.path.join(self.path, "control.sock"))
+            with control.makefile("rw") as lines:
+                lines.write(json.dumps({"method": method, "params": params}) +
+                            "\n")
+                lines.flush()
+                answer = json.loads(lines.readline())
+        if "result" not in answer:
+            raise AssertionError(f"{method}: {answer}")
+        return answer["result"]
 
     def past(self, snapshot, name=""):
         return os.path.join(self.mountpoint, ".snapshots", snapshot, name)
@@ -75,14 +109,6 @@ class Volume:
         return self.trefoil("samba-conf",
                             os.path.join(self.mountpoint, directory),
                             *arguments)
-
-    def destroy(self):
-        """Unmounts; what is left is checked."""
-        self.unmount()
-        self.trefoil("fsck", self.path, "--read-data", timeout=300)
-
-    def abandon(self):
-        run("umount", "-l", self.mountpoint, check=False)
 
 
 class Smbd:
@@ -156,13 +182,19 @@ class Smbd:
             self.process.wait()
         self.process = None
 
+    def processes(self):
+        """Its own and those of its clients."""
+        return [int(pid) for pid in
+                run("pgrep", "-s", self.process.pid).split()]
+
     def logs(self):
         text = ""
         directory = os.path.join(self.root, "log")
         for name in os.listdir(directory):
-            with open(os.path.join(directory, name), encoding="utf-8",
-                      errors="replace") as log:
-                text += f"--- {name}\n{log.read()[-8000:]}"
+            path = os.path.join(directory, name)
+            if os.path.isfile(path):
+                with open(path, encoding="utf-8", errors="replace") as log:
+                    text += f"--- {name}\n{log.read()[-8000:]}"
         return text
 
     def client(self, share, *commands, user=USER, check=True, timeout=120):
@@ -172,11 +204,37 @@ class Smbd:
                    "; ".join(commands), check=check, timeout=timeout)
 
 
-def make_root():
+def make_volume():
+    """A directory of the test's own, and a mounted volume in it."""
     root = tempfile.mkdtemp(prefix="trefoil-samba-", dir="/tmp")
     os.chmod(root, 0o755)
-    return root
+    return root, Volume.make(PROGRAM, root)
 
 
-def remove_root(root):
+def take_down(root, volume):
+    """Unmounts; the volume must be clean."""
+    volume.unmount()
+    volume.trefoil("fsck", volume.path, "--read-data", timeout=300)
     shutil.rmtree(root)
+
+
+class TimedResult(unittest.TextTestResult):
+    """Says how long each test took."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        self.stream.write(f"{time.monotonic() - self.began:.1f} s ")
+        super().addSuccess(test)
+
+
+def main():
+    # impacket leaves sockets to the garbage collector.
+    runner = unittest.TextTestRunner(verbosity=2, resultclass=TimedResult,
+                                     warnings="ignore")
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], testRunner=runner)
+
+
+PROGRAM = sys.argv[1] if len(sys.argv) > 1 else ""
