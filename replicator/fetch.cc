@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "replicator/fetch.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
 
 #include "fs/base/mutex.h"
+#include "fs/object/object_format.h"
 #include "replicator/sources.h"
 
 namespace trefoil {
@@ -106,6 +109,13 @@ class FetchRun {
   Status Fetch(const ObjectItem& item) {
     const auto there = to_.Head(item.key);
     if (there.ok() && there->size_bytes == item.size_bytes) return OkStatus();
+    // Only a checkpoint's size comes from the store's list; the others' come
+    // from a commit, and no writer makes such.
+    if (item.size_bytes > kMaxObjectBytes &&
+        !item.key.starts_with("checkpoint/")) {
+      return {StatusCode::kCorruption, fmt::format("{}: no object has {} bytes",
+                                                   item.key, item.size_bytes)};
+    }
     StoreSource source(from_, item.key, item.name, item.size_bytes);
     return to_.Put(item.key, source, PutMode::kReplace);
   }

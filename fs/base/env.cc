@@ -20,11 +20,16 @@ Status Env::CreateDirs(const std::string& path) {
   return created;
 }
 
+Result<FileKind> Env::KindOf(const std::string& path) {
+  TREFOIL_ASSIGN(const FileInfo info, Stat(path));
+  return info.is_directory ? FileKind::kDirectory : FileKind::kFile;
+}
+
 Status Env::RemoveTree(const std::string& path) {
-  Result<FileInfo> info = Stat(path);
-  if (info.status().Is(StatusCode::kNotFound)) return OkStatus();
-  if (!info.ok()) return info.status();
-  if (!info->is_directory) return Remove(path);
+  const Result<FileKind> kind = KindOf(path);
+  if (kind.status().Is(StatusCode::kNotFound)) return OkStatus();
+  if (!kind.ok()) return kind.status();
+  if (*kind != FileKind::kDirectory) return Remove(path);
   TREFOIL_ASSIGN(const std::vector<DirEntry> entries, List(path));
   for (const DirEntry& entry : entries) {
     const std::string child = JoinPath(path, entry.name);
@@ -53,11 +58,15 @@ Status Env::WriteFileAtomically(const std::string& path,
                                 std::string_view data) {
   const std::string temporary = path + ".tmp";
   {
-    TREFOIL_ASSIGN(const std::unique_ptr<File> file,
-                   Open(temporary, OpenMode::kCreate));
-    TREFOIL_TRY(file->Truncate(0));
-    TREFOIL_TRY(file->WriteAt(0, data));
-    TREFOIL_TRY(file->Sync());
+    auto file = Open(temporary, OpenMode::kCreateExclusive);
+    if (file.status().Is(StatusCode::kAlreadyExists)) {
+      // A leftover; or, on a disk that others write too, a link to elsewhere.
+      TREFOIL_TRY(Remove(temporary));
+      file = Open(temporary, OpenMode::kCreateExclusive);
+    }
+    TREFOIL_TRY(file.status());
+    TREFOIL_TRY((*file)->WriteAt(0, data));
+    TREFOIL_TRY((*file)->Sync());
   }
   TREFOIL_TRY(Rename(temporary, path));
   return SyncDir(DirName(path));

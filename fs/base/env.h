@@ -63,6 +63,9 @@ struct FileInfo {
   uint32_t mode = 0600;  // permission bits
 };
 
+// What a path names itself, not what it leads to.
+enum class FileKind { kFile, kDirectory, kOther };  // other: links, devices ...
+
 struct DirEntry {
   std::string name;
   bool is_directory = false;
@@ -79,6 +82,8 @@ class Env {
   virtual Result<std::unique_ptr<File>> Open(const std::string& path,
                                              OpenMode mode) = 0;
   virtual Result<FileInfo> Stat(const std::string& path) = 0;
+  // Follows no symbolic link. Where there are none, as Stat.
+  virtual Result<FileKind> KindOf(const std::string& path);
   // Entries without `.` and `..`, in no order.
   virtual Result<std::vector<DirEntry>> List(const std::string& path) = 0;
   // Mode 0700; kAlreadyExists when present.
@@ -89,7 +94,8 @@ class Env {
   virtual Status Link(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;     // a file
   virtual Status RemoveDir(const std::string& path) = 0;  // an empty directory
-  // Everything below `path`, and `path`; OK when it is not there.
+  // Everything below `path`, and `path`; OK when it is not there. Links are
+  // removed, not followed.
   Status RemoveTree(const std::string& path);
   // fsync of a directory: creations, renames and removals in it are durable.
   virtual Status SyncDir(const std::string& path) = 0;

@@ -234,6 +234,13 @@ class PosixEnv final : public Env {
     return info;
   }
 
+  Result<FileKind> KindOf(const std::string& path) override {
+    struct stat st {};
+    if (lstat(path.c_str(), &st) != 0) return Failed("lstat", path);
+    if (S_ISREG(st.st_mode)) return FileKind::kFile;
+    return S_ISDIR(st.st_mode) ? FileKind::kDirectory : FileKind::kOther;
+  }
+
   Result<std::vector<DirEntry>> List(const std::string& path) override {
     const std::unique_ptr<DIR, DirCloser> dir(opendir(path.c_str()));
     if (dir == nullptr) return Failed("opendir", path);

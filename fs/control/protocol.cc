@@ -41,10 +41,32 @@ std::string EncodeOne(const char* name, const Json& value) {
   return Dump(line);
 }
 
+// Lists in lists are copied and freed one in the other: deeper ones than any of
+// ours would end with the stack.
+bool NestsTooDeeply(std::string_view line) {
+  constexpr int kMaxDepth = 64;
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+      continue;
+    }
+    in_string = c == '"';
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    if (depth > kMaxDepth) return true;
+  }
+  return false;
+}
+
 // The object on `line`, or nothing.
 std::optional<Json> ParseObject(std::string_view line) {
   // The parser takes a NUL for the end of its input.
   if (line.find('\0') != std::string_view::npos) return std::nullopt;
+  if (NestsTooDeeply(line)) return std::nullopt;
   Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return std::nullopt;
   return json;

@@ -352,16 +352,6 @@ class ConfigReader {
   const std::string path_;
 };
 
-Result<VolumeConfig> ParseConfig(const std::string& text,
-                                 const std::string& path) {
-  ConfigReader reader(path);
-  try {
-    return reader.Read(toml::parse(text, path));
-  } catch (const toml::parse_error& error) {
-    return reader.AtLine(error.source().begin.line, error.description());
-  }
-}
-
 std::string Quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -400,6 +390,22 @@ std::string ScrubToToml(const VolumeConfig& config) {
   return text.empty() ? text : "\n[scrub]\n" + text;
 }
 
+bool Same(const TargetSettings& a, const TargetSettings& b) {
+  return a.name == b.name && a.url == b.url && a.options == b.options;
+}
+
+}  // namespace
+
+Result<VolumeConfig> ParseConfig(const std::string& text,
+                                 const std::string& path) {
+  ConfigReader reader(path);
+  try {
+    return reader.Read(toml::parse(text, path));
+  } catch (const toml::parse_error& error) {
+    return reader.AtLine(error.source().begin.line, error.description());
+  }
+}
+
 std::string ConfigToToml(const VolumeConfig& config) {
   std::string text = fmt::format(
       "# Settings of a Trefoil volume: see trefoil.toml(5).\n"
@@ -431,12 +437,6 @@ std::string ConfigToToml(const VolumeConfig& config) {
   }
   return text;
 }
-
-bool Same(const TargetSettings& a, const TargetSettings& b) {
-  return a.name == b.name && a.url == b.url && a.options == b.options;
-}
-
-}  // namespace
 
 Result<VolumeConfig> LoadConfig(Env& env, const std::string& volume_path) {
   const std::string path = JoinPath(volume_path, "config.toml");

@@ -41,6 +41,10 @@ struct VolumeConfig {
 
 // kInvalidArgument or kCorruption with file, line and what was expected.
 Result<VolumeConfig> LoadConfig(Env& env, const std::string& volume_path);
+// The text itself, for the parser's tests; `path` is for messages.
+Result<VolumeConfig> ParseConfig(const std::string& text,
+                                 const std::string& path);
+std::string ConfigToToml(const VolumeConfig& config);
 Status SaveConfig(Env& env, const std::string& volume_path,
                   const VolumeConfig& config);
 

@@ -106,6 +106,11 @@ Status CheckKey(std::string_view key) {
 
 Result<DirTargetId> ReadDirTargetId(Env& env, const std::string& path) {
   const std::string file = JoinPath(path, kTargetIdFile);
+  // A pipe in its place would keep us for ever.
+  const Result<FileKind> kind = env.KindOf(file);
+  if (kind.ok() && *kind != FileKind::kFile) {
+    return Status(StatusCode::kCorruption, file + ": not a target id file");
+  }
   Result<std::string> text = env.ReadFile(file, kMaxIdFileBytes);
   if (text.ok()) return DecodeId(*text, file);
   if (text.status().Is(StatusCode::kNotFound))

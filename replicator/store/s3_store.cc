@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kMaxPutBytes = 5ULL << 30;
 constexpr uint64_t kMaxListBodyBytes = 8U << 20;
 constexpr size_t kMaxTokenBytes = 8U << 10;
+// Objects that a list may have: those of petabytes, or of a mad server.
+constexpr uint64_t kMaxListedObjects = 1ULL << 23;
 // Pages without a single new key before a server counts as mad.
 constexpr int kMaxEmptyPages = 100;
 
@@ -123,6 +125,7 @@ struct S3Store::ListState {
   const std::function<bool(const ObjectInfo&)>& visit;
   std::string last;  // the whole key after which the rest is wanted
   std::string token;
+  uint64_t objects = 0;
   int empty_pages = 0;
   bool done = false;
 };
@@ -285,6 +288,11 @@ Status S3Store::TakePage(const S3ListPage& page, ListState* state) const {
                           CleanText(found.key, 255))};
     }
     state->last = found.key;
+    if (++state->objects > kMaxListedObjects) {
+      return {StatusCode::kCorruption,
+              fmt::format("the server lists more than {} objects",
+                          kMaxListedObjects)};
+    }
     ObjectInfo info{found.key.substr(prefix_.size()), found.size_bytes};
     if (!IsValidObjectKey(info.key)) continue;
     if (!state->visit(info)) {

@@ -4,6 +4,7 @@
 #include "fs/base/env.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -147,6 +148,27 @@ TEST(EnvPaths, JoinAndDirName) {
   EXPECT_EQ(DirName("/a"), "/");
   EXPECT_EQ(DirName("/"), "/");
   EXPECT_EQ(DirName("a"), ".");
+}
+
+// What others write to may hold links to what is none of theirs.
+TEST_F(EnvTest, LinksAreNeitherRemovedThroughNorWrittenThrough) {
+  ASSERT_TRUE(env_.CreateDirs(dir_.Path("mine/dir")).ok());
+  ASSERT_TRUE(env_.WriteFileAtomically(dir_.Path("mine/dir/f"), "m").ok());
+  ASSERT_TRUE(env_.CreateDir(dir_.Path("theirs")).ok());
+  for (const char* name : {"link", "theirs/link"}) {
+    ASSERT_EQ(symlink(dir_.Path("mine").c_str(), dir_.Path(name).c_str()), 0);
+    EXPECT_EQ(env_.KindOf(dir_.Path(name)).value(), FileKind::kOther);
+  }
+  EXPECT_TRUE(env_.RemoveTree(dir_.Path("link")).ok());
+  EXPECT_TRUE(env_.RemoveTree(dir_.Path("theirs")).ok());
+  EXPECT_FALSE(env_.Exists(dir_.Path("link")));
+  EXPECT_FALSE(env_.Exists(dir_.Path("theirs")));
+  ASSERT_EQ(
+      symlink(dir_.Path("mine/dir/f").c_str(), dir_.Path("new.tmp").c_str()),
+      0);
+  EXPECT_TRUE(env_.WriteFileAtomically(dir_.Path("new"), "n").ok());
+  EXPECT_EQ(env_.ReadFile(dir_.Path("mine/dir/f"), 9).value(), "m");
+  EXPECT_EQ(env_.ReadFile(dir_.Path("new"), 9).value(), "n");
 }
 
 }  // namespace

@@ -141,5 +141,17 @@ TEST(ProtocolTest, ParametersAreChecked) {
   }
 }
 
+// What is nested is copied and freed by recursion: the stack would end.
+TEST(ProtocolTest, ALineThatNestsWithoutEndIsRefused) {
+  const std::string deep(30'000, '[');
+  const std::string closed = deep + std::string(30'000, ']');
+  EXPECT_FALSE(
+      DecodeRequest("{\"method\":\"m\",\"params\":{\"a\":" + closed + "}}")
+          .ok());
+  EXPECT_FALSE(DecodeAnswer("{\"result\":" + closed + "}").ok());
+  // Brackets in a text are none.
+  EXPECT_TRUE(DecodeAnswer("{\"result\":\"\\\"" + deep + "\"}").ok());
+}
+
 }  // namespace
 }  // namespace trefoil
