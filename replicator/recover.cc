@@ -100,8 +100,8 @@ Status Recovery::LookAtTarget() {
   if (options_.at_nanos) {
     TREFOIL_ASSIGN(newest_, FindCommitAt(from_, *keyring_, *options_.at_nanos));
   }
-  TREFOIL_ASSIGN(chain_, FindOwnedChain(from_, *keyring_, options_.strangers,
-                                 newest_));
+  TREFOIL_ASSIGN(chain_,
+                 FindOwnedChain(from_, *keyring_, options_.strangers, newest_));
   TREFOIL_TRY(CheckNewest());
   for (const ObjectItem& item : volume_objects_)
     total_bytes_ += item.size_bytes;

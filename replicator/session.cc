@@ -172,10 +172,12 @@ Status Shipper::LookForTampering(const CommitRef& known,
   } else if (found.complete.seq < known.seq &&
              !IsStillThere(known, found.held)) {
     NoteNotice(fmt::format(
-        "it held commit {}, and of what it confirmed only the state of commit "
-        "{} is whole now: it was emptied, rolled back, or lost objects; what "
-        "is missing is sent again",
-        known.seq.value, found.complete.seq.value));
+        "it held commit {}, and of what it confirmed {} is whole now: it was "
+        "emptied, rolled back, or lost objects; what is missing is sent again",
+        known.seq.value,
+        found.complete.seq.value == 0
+            ? "nothing"
+            : fmt::format("only commit {}", found.complete.seq.value)));
   }
   return OkStatus();
 }

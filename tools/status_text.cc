@@ -131,10 +131,10 @@ std::string PlacesText(const Json& status) {
             "\n";
     const std::string notice = TextField(copy, "notice");
     if (!notice.empty()) {
-      text += OneLine(fmt::format("  noticed {}: {}",
-                                  Time(NumberField(copy, "notice_time")),
-                                  notice)) +
-              "\n";
+      text +=
+          OneLine(fmt::format("  noticed {}: {}",
+                              Time(NumberField(copy, "notice_time")), notice)) +
+          "\n";
     }
     const std::string error = TextField(copy, "last_error");
     if (error.empty()) continue;

@@ -129,6 +129,7 @@ TEST_F(Box, OpensWithNothingElse) {
   };
   EXPECT_TRUE(refused("another secret", "its context", box_));
   EXPECT_TRUE(refused("", "its context", box_));
+  EXPECT_TRUE(refused(std::string_view(), "its context", box_));
   EXPECT_TRUE(refused("a secret", "another context", box_));
   for (size_t size = 0; size < box_.size(); ++size) {
     EXPECT_TRUE(refused("a secret", "its context", box_.substr(0, size)));

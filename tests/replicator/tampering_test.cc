@@ -32,6 +32,7 @@ class TamperingTest : public ::testing::Test {
   }
   // What a new session says, once everything is there again.
   std::string NoticeOfNextSession() {
+    shipping_.source.NextGeneration();
     shipping_.Start();
     EXPECT_TRUE(shipping_.WaitForWatermark(last_.seq));
     EXPECT_TRUE(shipping_.WaitForState("up to date"));
@@ -80,6 +81,7 @@ TEST_F(TamperingTest, CommitsOfAGenerationToComeAreNoticed) {
 
 TEST_F(TamperingTest, AForkOfOurOwnGenerationIsNoticed) {
   CommitRef fork = last_;
+  fork.generation = Generation(last_.generation.value + 1);  // the next session
   fork.name = Sha256::Of("fork");
   fs::copy_file(PathOf(last_), PathOf(fork));
   EXPECT_THAT(NoticeOfNextSession(), HasSubstr("never made"));
