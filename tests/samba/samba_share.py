@@ -58,16 +58,18 @@ class Volume:
         volume = cls(program, os.path.join(root, "volume"),
                      os.path.join(root, "share"))
         volume.trefoil("init", volume.path, "--second",
-                       "dir:" + os.path.join(root, "second"))
+                       "dir:" + os.path.join(root, "second"),
+                       "--recovery-kit", os.path.join(root, "kit"))
         volume.mount()
         os.chmod(volume.mountpoint, 0o777)
         return volume
 
     def recover(self, path):
         """Another volume, mounted, from the second copy alone."""
-        second = os.path.join(os.path.dirname(self.path), "second")
+        root = os.path.dirname(self.path)
         recovered = Volume(self.program, path, path + "-share")
-        self.trefoil("recover", "--from", "dir:" + second, path)
+        self.trefoil("recover", "--from", "dir:" + os.path.join(root, "second"),
+                     "--recovery-key-file", os.path.join(root, "kit"), path)
         recovered.mount()
         return recovered
 
