@@ -94,11 +94,13 @@ TEST(VolumeObjectTest, TheOldOneStaysUntilTheNewOneIsThere) {
     return fails ? Status(StatusCode::kUnavailable, "away") : OkStatus();
   };
   const std::string newest = ReplaceVolumeObject(shipping.source);
+  shipping.source.NextGeneration();
   shipping.Start();
   EXPECT_TRUE(shipping.WaitForState("unreachable"));
   EXPECT_EQ(VolumeKeys(shipping.target()), before);
   shipping.Stop();
   shipping.faults.before = nullptr;
+  shipping.source.NextGeneration();
   shipping.Start();
   EXPECT_TRUE(Eventually([&] {
     return VolumeKeys(shipping.target()) == std::vector<std::string>{newest};
@@ -114,6 +116,7 @@ TEST(VolumeObjectTest, ATargetIsOursByItsHeaderWhenNoKeyIsShared) {
   // Twice, while nothing is shipped.
   ReplaceVolumeObject(shipping.source);
   const std::string newest = ReplaceVolumeObject(shipping.source);
+  shipping.source.NextGeneration();
   shipping.Start();
   EXPECT_TRUE(shipping.WaitForState("up to date"))
       << shipping.status().last_error;
@@ -135,6 +138,7 @@ TEST(VolumeObjectTest, AForeignVolumeObjectIsNotTouched) {
   ASSERT_TRUE(
       shipping.target().Put(foreign, **bytes, PutMode::kImmutable).ok());
   const std::string newest = ReplaceVolumeObject(shipping.source);
+  shipping.source.NextGeneration();
   shipping.Start();
   EXPECT_TRUE(shipping.WaitForState("up to date"));
   EXPECT_THAT(VolumeKeys(shipping.target()), ElementsAre(foreign, newest));
