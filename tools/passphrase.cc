@@ -157,12 +157,13 @@ bool CanAsk() {
 }
 
 Result<SecretBytes> Ask(std::string_view prompt) {
-  fmt::print(stderr, "{}", prompt);
   SecretBytes line(kMaxPassphraseBytes);
   size_t size = 0;
   bool ended = false;
   {
+    // Mute before it asks: what is typed earlier is thrown away.
     const MuteTerminal mute;
+    fmt::print(stderr, "{}", prompt);
     ended = ReadLine(&line, &size);
   }
   fmt::print(stderr, "\n");
