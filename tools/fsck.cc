@@ -171,11 +171,6 @@ Result<RepairReport> CheckVolume(const FsckArguments& arguments,
 
 Result<RepairReport> CheckTarget(const FsckArguments& arguments,
                                  VerifyOptions options) {
-  if (arguments.repair && options.copies.empty()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "--repair of a target needs --from: the volume, or another "
-                  "target, to take good objects from");
-  }
   TREFOIL_ASSIGN(const TargetSettings settings,
                  ToSettings("", arguments.place, arguments.target));
   TREFOIL_ASSIGN(const std::unique_ptr<ObjectStore> store,
@@ -218,11 +213,13 @@ int ExitCode(const RepairReport& report) {
 }
 
 int RunFsck(const FsckArguments& arguments) {
-  const Result<RepairReport> report = Check(arguments);
-  if (report.status().Is(StatusCode::kInvalidArgument)) {
-    FailFsck(report.status());
+  if (arguments.repair && IsUrl(arguments.place) && arguments.from.empty()) {
+    FailFsck({StatusCode::kInvalidArgument,
+              "--repair of a target needs --from: the volume, or another "
+              "target, to take good objects from"});
     return kFsckUsage;
   }
+  const Result<RepairReport> report = Check(arguments);
   if (!report.ok()) {
     return FailFsck(report.status(), Advice(arguments, report.status()));
   }

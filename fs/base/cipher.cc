@@ -154,6 +154,7 @@ SecretBytes HkdfSha256(std::string_view secret, std::string_view salt,
 Result<SecretBytes> Scrypt(std::string_view passphrase, std::string_view salt,
                            const ScryptCost& cost, size_t size) {
   constexpr uint64_t kMaxMemory = 1ULL << 30;
+  constexpr uint64_t kMaxWork = 2 * kMaxMemory;  // some seconds
   constexpr uint32_t kMaxPasses = 16;
   constexpr uint32_t kMinLog2N = 10;
   constexpr uint32_t kMaxLog2N = 24;
@@ -161,7 +162,9 @@ Result<SecretBytes> Scrypt(std::string_view passphrase, std::string_view salt,
   const bool bounded = cost.log2_n >= kMinLog2N && cost.log2_n <= kMaxLog2N &&
                        cost.r >= 1 && cost.r <= 64 && cost.p >= 1 &&
                        cost.p <= kMaxPasses &&
-                       (uint64_t{128} * cost.r << cost.log2_n) <= kMaxMemory;
+                       (uint64_t{128} * cost.r << cost.log2_n) <= kMaxMemory &&
+                       (uint64_t{128} * cost.r << cost.log2_n) * cost.p <=
+                           kMaxWork;
   if (!bounded) {
     return Status(StatusCode::kInvalidArgument,
                   "the stored cost of the passphrase (scrypt 2^" +

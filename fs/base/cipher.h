@@ -45,8 +45,9 @@ struct ScryptCost {
   uint32_t p = 1;
   bool operator==(const ScryptCost&) const = default;
 };
-// kInvalidArgument beyond 1 GiB of memory, 16 passes or below 2^10: a stored
-// cost comes from a medium and must not take this machine down.
+// kInvalidArgument beyond 1 GiB of memory, 2 GiB in all 1 to 16 passes, or
+// below 2^10: a stored cost comes from a medium and must not take this machine
+// down, nor for long.
 Result<SecretBytes> Scrypt(std::string_view passphrase, std::string_view salt,
                            const ScryptCost& cost, size_t size);
 

@@ -212,6 +212,11 @@ Result<VolumeSecrets> OpenSecretsOf(ObjectStore& store, const Secret& secret) {
 
 Result<uint32_t> AddSlot(const NewSlot& slot, Clock& clock, Random& random,
                          VolumeSecrets* secrets, VolumeObject* object) {
+  if (object->slots.size() >= kMaxKeySlots) {
+    return Status(StatusCode::kInvalidArgument,
+                  "a volume has at most " + std::to_string(kMaxKeySlots) +
+                      " ways in; remove one first");
+  }
   KeySlot added;
   added.kind = slot.kind;
   added.label = slot.label;

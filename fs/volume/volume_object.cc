@@ -17,7 +17,6 @@ using Json = nlohmann::json;
 
 constexpr uint64_t kFormat = 1;
 constexpr uint64_t kMaxVolumeObjectBytes = 1U << 20;
-constexpr size_t kMaxSlots = 64;
 constexpr size_t kMaxLabelBytes = 256;
 
 Status Malformed(std::string_view key) {
@@ -210,7 +209,7 @@ Result<VolumeObject> DecodeVolumeObject(std::string_view key,
   object.secrets = fields.Bytes("secrets");
   const Json* const slots = fields.List("slots");
   if (!fields.ok() || id.size() != object.volume_id.size() ||
-      slots->size() > kMaxSlots) {
+      slots->size() > kMaxKeySlots) {
     return Malformed(key);
   }
   std::copy(id.begin(), id.end(), object.volume_id.begin());

@@ -34,6 +34,9 @@
 
 namespace trefoil {
 
+// Each passphrase among them costs whoever tries a wrong one a scrypt.
+inline constexpr size_t kMaxKeySlots = 16;
+
 enum class SlotKind : uint8_t { kPassphrase, kRecoveryKey };
 
 // "passphrase", "recovery-key".

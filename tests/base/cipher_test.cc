@@ -63,7 +63,7 @@ TEST(Cipher, StoredCostsThatNobodyUsesAreRefusedAtOnce) {
         ScryptCost{64, 8, 1}, ScryptCost{~0U, 8, 1}, ScryptCost{14, 0, 1},
         ScryptCost{14, 65, 1}, ScryptCost{14, ~0U, 1}, ScryptCost{14, 8, 0},
         ScryptCost{14, 8, 17}, ScryptCost{14, 8, ~0U}, ScryptCost{21, 8, 1},
-        ScryptCost{18, 64, 1}}) {
+        ScryptCost{18, 64, 1}, ScryptCost{20, 8, 3}}) {
     const auto refused = Scrypt("passphrase", "salt", cost, kKeyBytes);
     EXPECT_TRUE(refused.status().Is(StatusCode::kInvalidArgument))
         << cost.log2_n << " " << cost.r << " " << cost.p;

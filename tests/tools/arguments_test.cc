@@ -42,7 +42,16 @@ TEST(ArgumentsTest, EveryCommandHasHelp) {
                                        {"snapshot", "delete"},
                                        {"fsck"},
                                        {"recover"},
-                                       {"takeover"}};
+                                       {"takeover"},
+                                       {"key"},
+                                       {"key", "list"},
+                                       {"key", "add"},
+                                       {"key", "remove"},
+                                       {"key", "change-passphrase"},
+                                       {"key", "recovery-kit"},
+                                       {"key", "rotate"},
+                                       {"scrub"},
+                                       {"samba-conf"}};
   for (Words words : commands) {
     const std::string name = words.empty() ? "Usage" : words.back();
     words.emplace_back("--help");
@@ -92,6 +101,7 @@ TEST(ArgumentsTest, WrongCallsAreUsageErrors) {
 TEST(ArgumentsTest, FsckHasItsOwnExitCodes) {
   ExpectFailure(Share::Trefoil({"fsck"}), 16);
   ExpectFailure(Share::Trefoil({"fsck", "v", "--unknown"}), 16);
+  ExpectFailure(Share::Trefoil({"fsck", "--repair", "dir:/nowhere"}), 16);
   ExpectFailure(Share::Trefoil({"fsck", "/nowhere/at/all"}), 8);
   ExpectFailure(Share::Trefoil({"fsck", "dir:/nowhere/at/all"}), 8);
   ExpectFailure(Share::Trefoil({"fsck", "s3+http://bad url/"}), 8);
