@@ -18,6 +18,8 @@ work=$(mktemp -d /tmp/trefoil-recovery-XXXXXX)
 share=$work/share
 recovered=$work/recovered.mnt
 kit=(--recovery-key-file "$work/kit")
+# With a bundle of its own rclone refuses to start.
+unset AWS_CA_BUNDLE
 export AWS_ACCESS_KEY_ID=testkey AWS_SECRET_ACCESS_KEY=testsecret
 mkdir "$share" "$recovered" "$work/second" "$work/tree"
 
