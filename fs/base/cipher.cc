@@ -159,12 +159,11 @@ Result<SecretBytes> Scrypt(std::string_view passphrase, std::string_view salt,
   constexpr uint32_t kMinLog2N = 10;
   constexpr uint32_t kMaxLog2N = 24;
   constexpr uint64_t kSlack = 8ULL << 20;
-  const bool bounded = cost.log2_n >= kMinLog2N && cost.log2_n <= kMaxLog2N &&
-                       cost.r >= 1 && cost.r <= 64 && cost.p >= 1 &&
-                       cost.p <= kMaxPasses &&
-                       (uint64_t{128} * cost.r << cost.log2_n) <= kMaxMemory &&
-                       (uint64_t{128} * cost.r << cost.log2_n) * cost.p <=
-                           kMaxWork;
+  const bool bounded =
+      cost.log2_n >= kMinLog2N && cost.log2_n <= kMaxLog2N && cost.r >= 1 &&
+      cost.r <= 64 && cost.p >= 1 && cost.p <= kMaxPasses &&
+      (uint64_t{128} * cost.r << cost.log2_n) <= kMaxMemory &&
+      (uint64_t{128} * cost.r << cost.log2_n) * cost.p <= kMaxWork;
   if (!bounded) {
     return Status(StatusCode::kInvalidArgument,
                   "the stored cost of the passphrase (scrypt 2^" +
