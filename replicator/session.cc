@@ -147,6 +147,8 @@ Status Shipper::Audit() {
     state_.status.bytes_held = found.held.bytes;
   }
   const CommitRef known = Watermark();
+  audited_nanos_ = world_.clock.MonotonicNanos();
+  found_loss_ = false;
   TREFOIL_TRY(LookForTampering(known, found));
   if (found.complete.seq.value != 0 || !IsStillThere(known, found.held)) {
     SetWatermark(found.complete, found.complete_key);
@@ -171,6 +173,7 @@ Status Shipper::LookForTampering(const CommitRef& known,
         strangers.count, strangers.first));
   } else if (found.complete.seq < known.seq &&
              !IsStillThere(known, found.held)) {
+    found_loss_ = true;
     NoteNotice(fmt::format(
         "it held commit {}, and of what it confirmed {} is whole now: it was "
         "emptied, rolled back, or lost objects; what is missing is sent again",

@@ -185,6 +185,10 @@ Result<bool> Shipper::ShipMore() {
   if (!backlog_.scanned_all()) return false;
   if (backlog_.front() == nullptr) {
     TREFOIL_TRY(ShipSideObjects());
+    if (LossMayGoOn()) {
+      TREFOIL_TRY(Audit());
+      return false;
+    }
     NoteSuccess();
     SetState("up to date");
     TREFOIL_ASSIGN(const bool more, CollectGarbage());
@@ -294,6 +298,13 @@ Status Shipper::CheckWatermark() {
   audited_ = false;
   return Status(StatusCode::kUnavailable,
                 watermark_key_ + " is gone from the target");
+}
+
+// Whoever empties a target deletes one object after the other, among them what
+// was sent again meanwhile: until a look finds nothing lost, there is another.
+bool Shipper::LossMayGoOn() const {
+  return found_loss_ && world_.clock.MonotonicNanos() - audited_nanos_ >=
+                            options_.recheck_nanos;
 }
 
 bool Shipper::BackedOff() {

@@ -102,6 +102,7 @@ class Shipper {
   Result<bool> CollectGarbage();
   Status CheckClaim();
   Status CheckWatermark();
+  [[nodiscard]] bool LossMayGoOn() const;
   Status RecheckIfDue();
   void BackOff();
   // Whether a session may begin.
@@ -175,6 +176,8 @@ class Shipper {
   int64_t not_before_nanos_ = 0;  // when the next session may begin
   CommitSeq checkpoints_seen_;    // watermark when they were last looked at
   int64_t checked_nanos_ = 0;
+  int64_t audited_nanos_ = 0;
+  bool found_loss_ = false;  // by the last audit
   int64_t saved_nanos_ = 0;
 
   mutable Mutex mu_;  // a leaf

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <future>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "fs/control/client.h"
@@ -248,10 +250,17 @@ TEST_F(ServerTest, ManyClientsAreServedAtOnce) {
 
 TEST_F(ServerTest, StopEndsWorkThatIsUnderWay) {
   Start();
-  std::thread client([this] {
-    EXPECT_FALSE(Connect()->Call("wait", Json::object(), 60 * kSecond).ok());
+  std::promise<void> under_way;
+  std::thread client([this, &under_way] {
+    const auto connection = Connect();
+    bool told = false;
+    const auto tell = [&under_way, &told](const Json&) {
+      if (!std::exchange(told, true)) under_way.set_value();
+    };
+    EXPECT_FALSE(
+        connection->Call("wait", Json::object(), 60 * kSecond, tell).ok());
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  under_way.get_future().wait();
   server_->Stop();
   client.join();
 }
