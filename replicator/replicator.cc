@@ -102,6 +102,17 @@ ScrubOptions ScrubOptionsOf(const VolumeConfig& config) {
   return options;
 }
 
+// The number of the newest one in the primary's tree; 0: there is none.
+Result<uint64_t> NewestVolumeObject(LocalTree& objects) {
+  uint64_t newest = 0;
+  TREFOIL_TRY(objects.List("volume/", "", [&newest](const ObjectInfo& info) {
+    const auto parsed = ParseObjectKey(info.key);
+    if (parsed.ok()) newest = std::max(newest, parsed->number);
+    return true;
+  }));
+  return newest;
+}
+
 std::string Lagging(const TargetStatus& target) {
   std::string text = fmt::format("target {} is {} at commit {}", target.name,
                                  target.state, target.watermark.value);
@@ -254,6 +265,8 @@ void ReplicatorImpl::Changed() {
 Status ReplicatorImpl::WaitFor(const std::string& target, CommitSeq seq,
                                int64_t timeout_nanos) {
   const int64_t until = world_.clock.MonotonicNanos() + timeout_nanos;
+  TREFOIL_ASSIGN(const uint64_t volume_object,
+                 NewestVolumeObject(source_->objects()));
   const MutexLock lock(mu_);
   while (true) {
     bool known = target == "all";
@@ -262,7 +275,10 @@ Status ReplicatorImpl::WaitFor(const std::string& target, CommitSeq seq,
     for (const TargetStatus& one : all) {
       if (target != "all" && target != one.name) continue;
       known = true;
-      if (one.watermark < seq && lagging == nullptr) lagging = &one;
+      const bool lags =
+          one.watermark < seq ||
+          (one.state != "detached" && one.volume_object < volume_object);
+      if (lags && lagging == nullptr) lagging = &one;
     }
     if (!known) {
       return Status(StatusCode::kNotFound, "no target is named " + target);

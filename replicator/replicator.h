@@ -29,6 +29,8 @@ struct TargetStatus {
   std::string state;
   CommitSeq watermark;               // newest commit held completely; 0: none
   int64_t watermark_time_nanos = 0;  // the time that it stands for
+  // Number of the newest volume object that was read back from it; 0: none.
+  uint64_t volume_object = 0;
   uint64_t objects_held = 0;
   uint64_t bytes_held = 0;
   uint64_t objects_waiting = 0;
@@ -68,8 +70,8 @@ class Replicator {
   // Ends all shippers soon, in the middle of a transfer too.
   virtual void Stop() = 0;
   // Waits until the watermark of `target` ("all": of every target) is at
-  // `seq` or above. kTimedOut with the state and last error of what lags;
-  // kNotFound for a name that is no target.
+  // `seq` or above and it holds the newest volume object. kTimedOut with the
+  // state and last error of what lags; kNotFound for a name that is no target.
   virtual Status WaitFor(const std::string& target, CommitSeq seq,
                          int64_t timeout_nanos) = 0;
   // Makes shippers that back off try again now.

@@ -17,22 +17,30 @@ Status Shipper::Connect() {
   TREFOIL_TRY(Claim());
   if (options_.tidy) TREFOIL_TRY(options_.tidy(*store_));
   checked_nanos_ = world_.clock.MonotonicNanos();
-  checkpoints_seen_ = CommitSeq();
   TREFOIL_TRY(PutVolumeObject());
   return Validate();
 }
 
 Status Shipper::PutVolumeObject() {
-  return side_.PutVolumeObject(
-      [this](const std::string& key, const Hash256& name) {
-        return PutObject(key, name);
-      },
-      [this](const ObjectInfo& object) -> Status {
-        TREFOIL_TRY(CheckClaim());
-        TREFOIL_TRY(store_->Delete(object.key));
-        NoteDeleted(object.size_bytes);
-        return OkStatus();
-      });
+  SideObjects::Steps steps;
+  steps.put = [this](const std::string& key, const Hash256& name) {
+    return PutObject(key, name);
+  };
+  steps.replace = [this](const std::string& key, const Hash256& name) {
+    return PutOnce(key, name, PutMode::kReplace);
+  };
+  steps.verify = [this](const ObjectInfo& object) {
+    return VerifyObjectHash(*store_, object.key, object.size_bytes);
+  };
+  steps.remove = [this](const ObjectInfo& object) -> Status {
+    TREFOIL_TRY(CheckClaim());
+    TREFOIL_TRY(store_->Delete(object.key));
+    NoteDeleted(object.size_bytes);
+    return OkStatus();
+  };
+  const Status done = side_.PutVolumeObject(steps);
+  SetVolumeObject(side_.volume_object());
+  return done;
 }
 
 // The newest local commit of an older generation: where ours begins. The

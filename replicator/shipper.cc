@@ -240,17 +240,13 @@ Status Shipper::ShipFront() {
 }
 
 Status Shipper::ShipSideObjects() {
-  const CommitSeq watermark = Watermark().seq;
-  if (watermark == checkpoints_seen_) return OkStatus();
-  TREFOIL_TRY(PutVolumeObject());
   const auto released = side_.PutCheckpoint(
-      watermark, [this](const std::string& key, const Hash256& name) {
+      Watermark().seq, [this](const std::string& key, const Hash256& name) {
         return PutObject(key, name);
       });
   // A newer one took its place just now.
   if (released.status().Is(StatusCode::kTrimmed)) return OkStatus();
   if (!released.ok()) return released.status();
-  checkpoints_seen_ = watermark;
   SetReleased(*released);
   return OkStatus();
 }
@@ -286,7 +282,6 @@ Status Shipper::RecheckIfDue() {
   const int64_t now = world_.clock.MonotonicNanos();
   if (now - checked_nanos_ < options_.recheck_nanos) return OkStatus();
   TREFOIL_TRY(CheckClaim());
-  checkpoints_seen_ = CommitSeq();
   return CheckWatermark();
 }
 

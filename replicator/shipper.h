@@ -134,6 +134,7 @@ class Shipper {
   // `key`: the object that proves it; empty: only remembered.
   void SetWatermark(const CommitRef& commit, const std::string& key);
   [[nodiscard]] CommitRef Watermark() const;
+  void SetVolumeObject(uint64_t number);
   void SetReleased(CommitSeq released);
   void NoteHeld(uint64_t bytes);
   void NoteDeleted(uint64_t bytes);
@@ -174,7 +175,6 @@ class Shipper {
   bool fenced_ = false;
   int failures_ = 0;              // sessions in a row without progress
   int64_t not_before_nanos_ = 0;  // when the next session may begin
-  CommitSeq checkpoints_seen_;    // watermark when they were last looked at
   int64_t checked_nanos_ = 0;
   int64_t audited_nanos_ = 0;
   bool found_loss_ = false;  // by the last audit

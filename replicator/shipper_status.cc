@@ -96,9 +96,20 @@ CommitRef Shipper::Watermark() const {
   return commit;
 }
 
+void Shipper::SetVolumeObject(uint64_t number) {
+  {
+    const MutexLock lock(mu_);
+    if (state_.status.volume_object == number) return;
+    state_.status.volume_object = number;
+    dirty_ = true;
+  }
+  on_change_();
+}
+
 void Shipper::SetReleased(CommitSeq released) {
   {
     const MutexLock lock(mu_);
+    if (released_ == released) return;
     released_ = released;
   }
   on_change_();

@@ -57,6 +57,7 @@ Status SideObjects::Learn(ObjectStore& target) {
   on_target_.clear();
   volume_objects_.clear();
   newest_.clear();
+  volume_object_ = 0;
   TREFOIL_TRY(LearnVolumeObjects(target));
   TREFOIL_ASSIGN(const auto checkpoints,
                  ListObjects(target, kCheckpointPrefix));
@@ -74,33 +75,43 @@ Status SideObjects::Put(const ObjectInfo& object, const PutFunction& put) {
   return OkStatus();
 }
 
-Status SideObjects::PutVolumeObject(const PutFunction& put,
-                                    const RemoveFunction& remove) {
+Status SideObjects::PutVerified(const ObjectInfo& object, const Steps& steps) {
+  TREFOIL_TRY(Put(object, steps.put));
+  const Status there = steps.verify(object);
+  if (!there.Is(StatusCode::kCorruption) && !there.Is(StatusCode::kNotFound)) {
+    return there;
+  }
+  TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(object.key));
+  TREFOIL_TRY(steps.replace(object.key, parsed.name));
+  return steps.verify(object);
+}
+
+Status SideObjects::PutVolumeObject(const Steps& steps) {
   constexpr int kAttempts = 3;
   for (int attempt = 1;; ++attempt) {
     TREFOIL_ASSIGN(const auto objects,
                    ListObjects(source_.objects(), kVolumePrefix));
     if (objects.empty() || objects.back().key == newest_) return OkStatus();
     const ObjectInfo& newest = objects.back();
-    const Status done = Put(newest, put);
+    const Status done = PutVerified(newest, steps);
     // A newer one took its place just now.
     if (done.Is(StatusCode::kTrimmed) && attempt < kAttempts) continue;
     TREFOIL_TRY(done);
     TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(newest.key));
     volume_objects_.insert(newest.key);
-    TREFOIL_TRY(RemoveOlder(parsed, remove));
+    TREFOIL_TRY(RemoveOlder(parsed, steps));
     newest_ = newest.key;
+    volume_object_ = parsed.number;
     return OkStatus();
   }
 }
 
-Status SideObjects::RemoveOlder(const ParsedKey& newest,
-                                const RemoveFunction& remove) {
+Status SideObjects::RemoveOlder(const ParsedKey& newest, const Steps& steps) {
   const std::unordered_set<std::string> known = volume_objects_;
   for (const std::string& key : known) {
     TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
     if (parsed.number >= newest.number) continue;
-    TREFOIL_TRY(remove({key, on_target_[key]}));
+    TREFOIL_TRY(steps.remove({key, on_target_[key]}));
     volume_objects_.erase(key);
     on_target_.erase(key);
   }

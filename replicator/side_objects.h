@@ -21,16 +21,27 @@ class SideObjects {
  public:
   using PutFunction =
       std::function<Status(const std::string& key, const Hash256& name)>;
-  using RemoveFunction = std::function<Status(const ObjectInfo& object)>;
+  // What is done to the target when the volume object changes.
+  struct Steps {
+    PutFunction put;
+    // In the place of damaged bytes.
+    PutFunction replace;
+    // Reads it back: kCorruption, kNotFound.
+    std::function<Status(const ObjectInfo& object)> verify;
+    std::function<Status(const ObjectInfo& object)> remove;
+  };
 
   explicit SideObjects(CommitSource& source) : source_(source) {}
 
   // Looks at what is on the target. kInvalidArgument when it holds a volume
   // and not this one: the headers say whose they are.
   Status Learn(ObjectStore& target);
-  // Puts the newest volume object when it is missing. Then older ones go, which
-  // would still open to a secret that was taken back.
-  Status PutVolumeObject(const PutFunction& put, const RemoveFunction& remove);
+  // Puts the newest volume object when it is missing and reads it back. Only
+  // then older ones go, which would still open to a secret that was taken back:
+  // a whole volume object is there at every moment (O7).
+  Status PutVolumeObject(const Steps& steps);
+  // The number of the newest volume object that was read back; 0: none yet.
+  [[nodiscard]] uint64_t volume_object() const { return volume_object_; }
   // Puts the newest checkpoint when it is missing and not beyond `watermark`;
   // answers with the commit that the target needs no older ones for, 0 when
   // there is none.
@@ -47,13 +58,15 @@ class SideObjects {
   }
   Status Put(const ObjectInfo& object, const PutFunction& put);
   Status LearnVolumeObjects(ObjectStore& target);
-  Status RemoveOlder(const ParsedKey& newest, const RemoveFunction& remove);
+  Status PutVerified(const ObjectInfo& object, const Steps& steps);
+  Status RemoveOlder(const ParsedKey& newest, const Steps& steps);
 
   CommitSource& source_;
   std::unordered_map<std::string, uint64_t> on_target_;  // sizes by key
   // Of this volume, on the target.
   std::unordered_set<std::string> volume_objects_;
-  std::string newest_;  // the local volume object that was dealt with
+  std::string newest_;          // the local volume object that was dealt with
+  uint64_t volume_object_ = 0;  // its number
 };
 
 }  // namespace trefoil

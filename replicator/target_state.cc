@@ -33,6 +33,7 @@ Json ToJson(const TargetState& state) {
             {"generation", state.watermark_generation.value},
             {"name", state.watermark_name.ToHex()},
             {"time_nanos", status.watermark_time_nanos}}},
+          {"volume_object", status.volume_object},
           {"objects_held", status.objects_held},
           {"bytes_held", status.bytes_held},
           {"objects_waiting", status.objects_waiting},
@@ -65,6 +66,7 @@ TargetState FromJson(const Json& json) {
                         &state.watermark_name)) {
     throw std::invalid_argument("bad name");
   }
+  status.volume_object = json.value("volume_object", uint64_t{0});
   json.at("objects_held").get_to(status.objects_held);
   json.at("bytes_held").get_to(status.bytes_held);
   json.at("objects_waiting").get_to(status.objects_waiting);

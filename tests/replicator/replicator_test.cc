@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "fs/base/bytes.h"
+#include "fs/volume/key_change.h"
 #include "replicator/replicator_impl.h"
 #include "replicator/store/dir_store.h"
 #include "tests/replicator/shipping.h"
@@ -117,6 +118,28 @@ TEST_F(ReplicatorTest, AnUnpluggedDiskIsNotThereAndNothingIsMadeInItsPlace) {
   ASSERT_TRUE(Env::Posix().Rename(dir_.Path("unplugged"), place).ok());
   replicator_->Nudge();
   EXPECT_TRUE(replicator_->WaitFor("second", seq, 20 * kSecond).ok());
+}
+
+TEST_F(ReplicatorTest, WaitingEndsWhenTheNewKeysAreThere) {
+  Start();
+  const CommitSeq seq = WriteAndCommit("a");
+  ASSERT_TRUE(replicator_->WaitFor("all", seq, 20 * kSecond).ok());
+  const std::string place = dir_.Path("second");
+  ASSERT_TRUE(Env::Posix().Rename(place, dir_.Path("unplugged")).ok());
+  auto change = KeyChange::Begin(volume_.world(), volume_.path(), nullptr);
+  ASSERT_TRUE(change.ok()) << change.status().ToString();
+  ASSERT_TRUE((*change)->Finish().ok());
+  replicator_->Nudge();
+  EXPECT_TRUE(replicator_->WaitFor("offsite", seq, 20 * kSecond).ok());
+  const Status waited = replicator_->WaitFor("second", seq, kSecond / 10);
+  EXPECT_EQ(waited.code(), StatusCode::kTimedOut);
+  ASSERT_TRUE(Env::Posix().Rename(dir_.Path("unplugged"), place).ok());
+  replicator_->Nudge();
+  EXPECT_TRUE(replicator_->WaitFor("all", seq, 20 * kSecond).ok());
+  LocalTree second(Env::Posix(), place);
+  const auto object = ReadVolumeObject(second);
+  ASSERT_TRUE(object.ok()) << object.status().ToString();
+  EXPECT_EQ(object->number, 2U);
 }
 
 TEST_F(ReplicatorTest, ADetachedVolumeTouchesNoTarget) {

@@ -20,6 +20,7 @@ TEST(TargetStateTest, WhatWasSavedSurvivesAPowerCut) {
     ASSERT_TRUE(env.SyncDir("/").ok());
     TargetState state;
     state.status.name = "second";
+    state.status.volume_object = 3;
     state.AddClaim({Generation(7), InstanceId{}});
     const std::string path = TargetStatePath("/volume", "second");
     ASSERT_TRUE(SaveTargetState(env, path, state).ok());
@@ -27,6 +28,7 @@ TEST(TargetStateTest, WhatWasSavedSurvivesAPowerCut) {
     const auto loaded = LoadTargetState(env, path);
     ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
     EXPECT_EQ(loaded->claims.size(), 1U);
+    EXPECT_EQ(loaded->status.volume_object, 3U);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "fs/volume/identity.h"
 #include "tests/replicator/shipping.h"
@@ -105,6 +106,98 @@ TEST(VolumeObjectTest, TheOldOneStaysUntilTheNewOneIsThere) {
   EXPECT_TRUE(Eventually([&] {
     return VolumeKeys(shipping.target()) == std::vector<std::string>{newest};
   }));
+}
+
+// The last of the target's volume objects, past all faults, is bad from now on.
+void Spoil(Shipping& shipping) {
+  const std::string path =
+      shipping.target_path() + "/" + VolumeKeys(shipping.target()).back();
+  auto bytes = Env::Posix().ReadFile(path, 1U << 20);
+  ASSERT_TRUE(bytes.ok());
+  bytes->back() ^= 1;
+  ASSERT_TRUE(Env::Posix().WriteFileAtomically(path, *bytes).ok());
+}
+
+TEST(VolumeObjectTest, TheOldOneStaysUntilTheNewOneWasReadBackWhole) {
+  Shipping shipping;
+  shipping.source.AddCommit(1);
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  shipping.Stop();
+  std::atomic<int> puts{0};
+  shipping.faults.after = [&](const std::string& operation,
+                              std::string_view key) {
+    if (operation == "PUT" && key.starts_with("volume/") && puts++ == 0) {
+      Spoil(shipping);
+    }
+    return OkStatus();
+  };
+  shipping.faults.before = [&](const std::string& operation,
+                               std::string_view key) {
+    if (operation == "DELETE" && key.starts_with("volume/")) {
+      const auto newest = ReadVolumeObject(shipping.target());
+      EXPECT_TRUE(newest.ok()) << newest.status().ToString();
+    }
+    return OkStatus();
+  };
+  const std::string newest = ReplaceVolumeObject(shipping.source);
+  shipping.source.NextGeneration();
+  shipping.Start();
+  EXPECT_TRUE(Eventually([&] {
+    return VolumeKeys(shipping.target()) == std::vector<std::string>{newest};
+  }));
+  EXPECT_EQ(puts, 2);
+  EXPECT_TRUE(ReadVolumeObject(shipping.target()).ok());
+}
+
+// Each change of keys in a sweep; the target goes away at operation `n`.
+void ChangeWithFault(uint64_t n, bool done_first, bool dies,
+                     uint64_t* operations) {
+  SCOPED_TRACE("operation " + std::to_string(n) +
+               (done_first ? ", answer lost" : ", not done") +
+               (dies ? ", the shipper dies" : ""));
+  Shipping shipping;
+  shipping.options.recheck_nanos = 3'600'000'000'000;
+  shipping.source.AddCommit(0);
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState("up to date"));
+  shipping.Stop();
+  shipping.faults.before = [&](const std::string&, std::string_view) {
+    const auto any = ReadVolumeObject(shipping.target());
+    EXPECT_TRUE(any.ok()) << any.status().ToString();
+    return OkStatus();
+  };
+  const std::string newest = ReplaceVolumeObject(shipping.source);
+  shipping.source.NextGeneration();
+  shipping.faults.GoDownAt(n, done_first);
+  shipping.Start();
+  ASSERT_TRUE(shipping.WaitForState(n == 0 ? "up to date" : "unreachable"));
+  *operations = shipping.faults.operations();
+  EXPECT_TRUE(ReadVolumeObject(shipping.target()).ok());
+  if (dies) {
+    shipping.Kill();
+    shipping.source.NextGeneration();
+  }
+  shipping.faults.SetDown(false);
+  if (dies) shipping.Start();
+  EXPECT_TRUE(Eventually([&] {
+    return VolumeKeys(shipping.target()) == std::vector<std::string>{newest};
+  }));
+  shipping.Stop();
+}
+
+TEST(VolumeObjectTest, AWholeOneIsThereAtEveryPointOfFailure) {
+  uint64_t operations = 0;
+  ChangeWithFault(0, false, false, &operations);
+  ASSERT_GT(operations, 8U);
+  for (uint64_t n = 1, unused = 0; n <= operations; ++n) {
+    for (const bool done_first : {false, true}) {
+      for (const bool dies : {false, true}) {
+        ChangeWithFault(n, done_first, dies, &unused);
+        if (::testing::Test::HasFatalFailure()) return;
+      }
+    }
+  }
 }
 
 TEST(VolumeObjectTest, ATargetIsOursByItsHeaderWhenNoKeyIsShared) {
