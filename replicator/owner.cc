@@ -66,6 +66,29 @@ Result<bool> Claimed(ObjectStore& store, const Keyring& keyring,
   return false;
 }
 
+// What the trailer of a claim with `size` bytes before it says.
+std::string TrailerOf(uint64_t size) {
+  std::string trailer;
+  ByteWriter writer(&trailer);
+  writer.U32(1);
+  writer.U64(size);
+  return trailer;
+}
+
+// After the frame `last` comes the trailer, and nothing else.
+Status CheckEnd(const Sealer& sealer, const FrameLocation& last,
+                std::string_view bytes) {
+  const uint64_t end = last.offset + last.stored_bytes;
+  TREFOIL_ASSIGN(const OpenedFrame trailer,
+                 OpenFrame(sealer, end, bytes.substr(end)));
+  if (trailer.type == FrameType::kTrailer && trailer.location.frame_no == 1 &&
+      trailer.raw == TrailerOf(end) &&
+      end + trailer.location.stored_bytes == bytes.size()) {
+    return OkStatus();
+  }
+  return {StatusCode::kCorruption, "the owner claim is damaged"};
+}
+
 }  // namespace
 
 InstanceId NewInstance(Random& random) {
@@ -127,13 +150,9 @@ Result<std::string> EncodeClaim(const OwnerClaim& claim, const Keyring& keyring,
   TREFOIL_ASSIGN(const std::string frame,
                  SealFrame(sealer, out.size(), 0, FrameType::kMeta, body));
   out += frame;
-  std::string trailer;
-  ByteWriter trailer_writer(&trailer);
-  trailer_writer.U32(1);
-  trailer_writer.U64(out.size());
-  TREFOIL_ASSIGN(
-      const std::string end,
-      SealFrame(sealer, out.size(), 1, FrameType::kTrailer, trailer));
+  TREFOIL_ASSIGN(const std::string end,
+                 SealFrame(sealer, out.size(), 1, FrameType::kTrailer,
+                           TrailerOf(out.size())));
   return out + end;
 }
 
@@ -146,7 +165,10 @@ Result<OwnerClaim> DecodeClaim(std::string_view bytes, const Keyring& keyring) {
   TREFOIL_ASSIGN(const Sealer sealer, Sealer::For(header, keyring));
   TREFOIL_ASSIGN(const OpenedFrame frame,
                  OpenFrame(sealer, kHeaderBytes, bytes.substr(kHeaderBytes)));
-  if (frame.type != FrameType::kMeta) return damaged;
+  if (frame.type != FrameType::kMeta || frame.location.frame_no != 0) {
+    return damaged;
+  }
+  TREFOIL_TRY(CheckEnd(sealer, frame.location, bytes));
   ByteReader reader(frame.raw);
   OwnerClaim claim;
   const uint8_t version = reader.U8();
