@@ -5,12 +5,15 @@
 #include <utility>
 
 #include "replicator/checkpoint.h"
+#include "replicator/owner.h"
 
 namespace trefoil {
 
 namespace {
 
 constexpr int64_t kMinPeriodNanos = 10'000'000;
+// Read at one look; each costs a request.
+constexpr size_t kClaimsAtOnce = 64;
 
 }  // namespace
 
@@ -24,6 +27,18 @@ struct TargetGc::Listing {
   std::vector<Object> others;       // packs and commits
   NameSet names;
   std::unordered_map<std::string, uint64_t> volume_objects;
+
+  // Whether anything here is of an older generation than the claim's and comes
+  // after its base.
+  [[nodiscard]] bool IsDisownedBy(const OwnerClaim& claim) const {
+    const auto disowned = [&](const Object& object) {
+      return object.parsed.kind != ObjectKind::kPack &&
+             object.parsed.generation < claim.name.generation &&
+             object.parsed.number > claim.base_seq.value;
+    };
+    return std::any_of(checkpoints.begin(), checkpoints.end(), disowned) ||
+           std::any_of(others.begin(), others.end(), disowned);
+  }
 
   Status Read(ObjectStore& target, const std::function<bool()>& keep_going) {
     for (const char* prefix : {"checkpoint/", "commit/", "pack/", "volume/"}) {
@@ -191,7 +206,30 @@ Status TargetGc::Look(const Place& place, int64_t now_nanos,
     }
     spent.push_back({object.key, object.parsed.name, object.size_bytes});
   }
+  TREFOIL_TRY(FindSpentClaims(place.target, listing, &spent));
   Remember(spent, now_nanos);
+  return OkStatus();
+}
+
+// Our own, which stands above them, says all that fencing needs (O9).
+Status TargetGc::FindSpentClaims(ObjectStore& target, const Listing& listing,
+                                 std::vector<ObjectItem>* spent) {
+  TREFOIL_ASSIGN(std::vector<ClaimName> claims, ListClaims(target));
+  std::erase_if(claims, [this](const ClaimName& claim) {
+    return claim.generation >= source_.generation();
+  });
+  if (claims.size() > kClaimsAtOnce) claims.resize(kClaimsAtOnce);
+  for (const ClaimName& name : claims) {
+    const auto claim = ReadClaim(target, source_.keyring(), name);
+    // One that can't be read may be of use to whoever looks into it.
+    if (claim.status().Is(StatusCode::kCorruption) ||
+        claim.status().Is(StatusCode::kNotFound)) {
+      continue;
+    }
+    TREFOIL_TRY(claim.status());
+    if (listing.IsDisownedBy(*claim)) continue;
+    spent->push_back({ClaimKey(name), Hash256(), 0});
+  }
   return OkStatus();
 }
 
@@ -212,7 +250,10 @@ Status TargetGc::DeleteBatch(
     const std::function<void(uint64_t bytes)>& on_deleted) {
   for (size_t i = 0; i < kBatch && !ripe_.empty(); ++i) {
     TREFOIL_TRY(target.Delete(ripe_.back().key));
-    on_deleted(ripe_.back().size_bytes);
+    // Claims are not counted among the objects.
+    if (ParseObjectKey(ripe_.back().key).ok()) {
+      on_deleted(ripe_.back().size_bytes);
+    }
     spent_.erase(ripe_.back().key);
     ripe_.pop_back();
   }

@@ -4,8 +4,9 @@
 // Keeps O5 on the target: the states that it can be recovered to are those of
 // its watermark and after; what holds their blocks stays, and so do the newest
 // checkpoint and the one before it with all commits since, so that one damaged
-// object does not cost the copy. A listing that does not look like this
-// volume's copy deletes nothing. The caller re-reads the owner claim before
+// object does not cost the copy. Claims below our own go when they disown
+// nothing that is there. A listing that does not look like this volume's copy
+// deletes nothing. The caller re-reads the owner claim before
 // each batch (O9).
 // Thread rule: one thread. Memory: a name per object that is needed, a key per
 // object that is not.
@@ -70,6 +71,9 @@ class TargetGc {
   Result<Bound> FindBound(const Place& place, const Listing& listing);
   Status CheckPresent(const Place& place, const Needed& needed,
                       const Listing& listing);
+  // Claims that were superseded and say nothing that anybody needs to know.
+  Status FindSpentClaims(ObjectStore& target, const Listing& listing,
+                         std::vector<ObjectItem>* spent);
   void Remember(const std::vector<ObjectItem>& spent, int64_t now_nanos);
 
   CommitSource& source_;

@@ -271,7 +271,7 @@ Status Collector::AddOldPacks(const Policy& policy,
   if (!resealing_.packs_are_done()) {
     TREFOIL_TRY(VisitPacks(*core_.index, choose));
   }
-  if (bytes == 0) TREFOIL_TRY(resealing_.Finish());
+  if (bytes == 0) TREFOIL_TRY(resealing_.Finish(policy.released));
   if (bytes > 0 || resealing_.wants_checkpoint()) has_work_ = true;
   return OkStatus();
 }

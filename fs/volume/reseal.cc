@@ -65,26 +65,34 @@ Result<bool> Resealing::AnyOld(std::string_view prefix) {
   return false;
 }
 
-Status Resealing::Finish() {
+Status Resealing::Finish(CommitSeq released) {
+  if (done_key_id_ != key_id_) first_on_targets_ = CommitSeq();
   done_key_id_ = key_id_;
-  TREFOIL_ASSIGN(const bool checkpoint, AnyOld("checkpoint/"));
+  wants_checkpoint_ = false;
   TREFOIL_ASSIGN(const bool commit, AnyOld("commit/"));
-  if (!checkpoint && !commit) {
-    wants_checkpoint_ = false;
-    LogInfo("volume", "{}: nothing is sealed under older data keys any more",
-            core_.path);
-    return core_.world.env.Remove(MarkerPath(core_.path));
+  TREFOIL_ASSIGN(const bool checkpoint, AnyOld("checkpoint/"));
+  TREFOIL_ASSIGN(const auto newest, FindNewestCheckpoint(*core_.objects));
+  if (!commit && !checkpoint) {
+    return newest ? FinishOnTargets(newest->seq, released) : End();
   }
-  // A checkpoint equals a commit, so there has to be a new one.
-  const auto newest = FindNewestCheckpoint(*core_.objects);
-  TREFOIL_TRY(newest.status());
-  bool stands = false;
-  if (*newest) {
-    TREFOIL_ASSIGN(const bool old, IsOld((*newest)->info.key));
-    stands = !old;
-  }
-  wants_checkpoint_ = !stands;
-  if (stands) return OkStatus();
+  // Where it is not old, it stands for the commits, which go by themselves.
+  return !newest || checkpoint ? WantCheckpoint() : OkStatus();
+}
+
+Status Resealing::FinishOnTargets(CommitSeq newest, CommitSeq released) {
+  if (newest > released) return OkStatus();
+  if (first_on_targets_ == CommitSeq()) first_on_targets_ = newest;
+  return newest > first_on_targets_ ? End() : WantCheckpoint();
+}
+
+Status Resealing::End() {
+  LogInfo("volume", "{}: nothing is sealed under older data keys any more",
+          core_.path);
+  return core_.world.env.Remove(MarkerPath(core_.path));
+}
+
+Status Resealing::WantCheckpoint() {
+  wants_checkpoint_ = true;
   VolumeCore::ChangeSpec spec;
   spec.urgent = true;
   spec.lazy = true;

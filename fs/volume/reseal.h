@@ -3,9 +3,10 @@
 // --reseal`). There is one way in which objects go, the collector's, and this
 // only chooses for it: packs under an older key are emptied into new ones;
 // then a checkpoint stands for the commits, which go when every target can do
-// without them. What is left to do is seen from the objects' headers, so the
-// work goes on after any crash; the file VOLUME/reseal asks for it and goes
-// last.
+// without them. Targets keep the checkpoint before the newest one, so another
+// one follows when all of them have the first. What is left to do is seen from
+// the objects' headers, so the work goes on after any crash; the file
+// VOLUME/reseal asks for it and goes last.
 // Thread rule: as the collector's.
 #pragma once
 
@@ -31,8 +32,9 @@ class Resealing {
   // the primary.
   Result<bool> IsOld(const std::string& key);
   // No pack is old any more: looks at commits and checkpoints, wants a
-  // checkpoint, or ends it all.
-  Status Finish();
+  // checkpoint, or ends it all. Every target has the checkpoints up to
+  // `released`.
+  Status Finish(CommitSeq released);
   // Finish was called before: new packs are sealed under the new key.
   [[nodiscard]] bool packs_are_done() const { return done_key_id_ == key_id_; }
   // A checkpoint was written. Any thread.
@@ -42,10 +44,17 @@ class Resealing {
 
  private:
   Result<bool> AnyOld(std::string_view prefix);
+  // Nothing on the primary is old; `newest` is its checkpoint.
+  Status FinishOnTargets(CommitSeq newest, CommitSeq released);
+  Status End();
+  // A checkpoint equals a commit, so there has to be a new one.
+  Status WantCheckpoint();
 
   VolumeCore& core_;
   uint32_t key_id_ = 0;       // what has a lower one is old; 0: nothing is
   uint32_t done_key_id_ = 0;  // `key_id_` when the packs were done
+  // A checkpoint under the new key that every target has; 0: none yet.
+  CommitSeq first_on_targets_;
   std::atomic<bool> wants_checkpoint_{false};
 };
 

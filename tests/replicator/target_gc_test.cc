@@ -186,6 +186,38 @@ TEST_F(TargetGcTest, WhatTheTargetLostIsNoticedAndShippedAgain) {
   ExpectNoDelete();
 }
 
+TEST_F(TargetGcTest, ClaimsThatDisownNothingGo) {
+  shipping_.options.settle_nanos = 0;
+  source().AddCommits(3, 1);
+  StartUpToDate();
+  shipping_.Stop();
+  source().NextGeneration();  // 2, which continues commit 3
+  StartUpToDate();
+  shipping_.Stop();
+  // Somebody who was taken over did not know it yet.
+  const CommitRef head = source().head();
+  const std::string stale =
+      CommitKey(Generation(1), CommitSeq(4), Sha256::Of("stale"));
+  std::filesystem::copy_file(shipping_.target_path() + "/" + KeyOf(head),
+                             shipping_.target_path() + "/" + stale);
+  source().NextGeneration();
+  StartUpToDate();
+  const auto generations = [this] {
+    std::set<uint64_t> found;
+    const auto claims = ListClaims(shipping_.target());
+    EXPECT_TRUE(claims.ok());
+    for (const ClaimName& claim : *claims) found.insert(claim.generation.value);
+    return found;
+  };
+  EXPECT_TRUE(Eventually([&] {
+    return generations() == std::set<uint64_t>{2, 3};
+  }));
+  ASSERT_TRUE(shipping_.target().Delete(stale).ok());
+  EXPECT_TRUE(
+      Eventually([&] { return generations() == std::set<uint64_t>{3}; }));
+  EXPECT_EQ(WhyNotRecoverable(shipping_.target(), source(), head.seq), "");
+}
+
 TEST_F(TargetGcTest, AnotherPlaceInItsPlaceLosesNothing) {
   const std::string path = shipping_.target_path();
   std::filesystem::rename(path, path + "-ours");
