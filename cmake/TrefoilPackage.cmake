@@ -5,6 +5,9 @@
 if(TARGET trefoil)
   install(TARGETS trefoil RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+# Python, and of use where nothing else of this is installed.
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/trefoil-reader
+  DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/tools/trefoil@.service
   DESTINATION lib/systemd/system)
 install(FILES ${PROJECT_SOURCE_DIR}/tools/completion/trefoil
@@ -40,5 +43,6 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS fuse3)
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "samba, cryptsetup-bin")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS 
+  "samba, cryptsetup-bin, python3-cryptography, python3-zstandard")
 include(CPack)

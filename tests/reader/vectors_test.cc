@@ -12,7 +12,9 @@
 #include <filesystem>
 #include <map>
 
+#include "fs/object/object_format.h"
 #include "fs/verify/verify.h"
+#include "fs/volume/volume_object.h"
 #include "replicator/recover.h"
 #include "tests/reader/extracted.h"
 #include "tests/support/expect_clean.h"
@@ -143,6 +145,63 @@ TEST_F(VectorsTest, TheReaderRefusesWrongSecrets) {
     EXPECT_EQ(run.output.find("Traceback"), std::string::npos) << run.output;
     EXPECT_FALSE(std::filesystem::exists(dir_.Path("out")));
   }
+}
+
+// Anybody who may write to a copy can name commits as they should be named, and
+// nobody without a key can seal them.
+TEST_F(VectorsTest, TheReaderPassesOverForgedCommits) {
+  for (const Cipher cipher : {Cipher::kAes256Gcm, Cipher::kNone}) {
+    const std::string copy = dir_.Path("copy");
+    std::filesystem::remove_all(copy);
+    std::filesystem::remove_all(dir_.Path("out"));
+    std::filesystem::copy(vectors_, copy,
+                          std::filesystem::copy_options::recursive);
+    const auto files = FilesBelow(copy + "/commit");
+    const auto& [newest, bytes] = *files.rbegin();
+    const auto parsed = ParseObjectKey("commit/" + newest);
+    auto header = DecodeObjectHeader(bytes);
+    ASSERT_TRUE(parsed.ok() && header.ok());
+    header->generation = Generation(9);  // above all claims
+    header->number = parsed->number + 1;
+    header->previous = parsed->name;
+    header->cipher = cipher;
+    const std::string forged =
+        EncodeObjectHeader(*header) + bytes.substr(kHeaderBytes);
+    const std::string key = CommitKey(
+        header->generation, CommitSeq(header->number), Sha256::Of(forged));
+    ASSERT_TRUE(
+        Env::Posix().WriteFileAtomically(copy + "/" + key, forged).ok());
+    const ReaderRun run =
+        RunReader({"extract", "dir:" + copy, "--passphrase-file",
+                   FileWith(kVectorPassphrase), dir_.Path("out")});
+    EXPECT_EQ(run.exit_code, 1) << run.output;
+    EXPECT_NE(run.output.find("passing over " + key), std::string::npos)
+        << run.output;
+    EXPECT_NE(run.output.find("commit 3 of"), std::string::npos) << run.output;
+    EXPECT_EQ(Content("out/hello.txt"), "hello, new world\n");
+  }
+}
+
+// A volume object of somebody else's, which is not encrypted or does not open,
+// does not hide the one before.
+TEST_F(VectorsTest, TheReaderPassesOverAForeignVolumeObject) {
+  const std::string copy = dir_.Path("copy");
+  std::filesystem::copy(vectors_, copy,
+                        std::filesystem::copy_options::recursive);
+  LocalTree store(Env::Posix(), copy);
+  auto object = ReadVolumeObject(store);
+  ASSERT_TRUE(object.ok());
+  object->number = 2;
+  object->encrypted = false;
+  object->slots.clear();
+  ASSERT_TRUE(
+      WriteVolumeObject(Env::Posix(), Random::System(), store, *object).ok());
+  const ReaderRun run =
+      RunReader({"extract", "dir:" + copy, "--passphrase-file",
+                 FileWith(kVectorPassphrase), dir_.Path("out")});
+  EXPECT_EQ(run.exit_code, 1) << run.output;
+  EXPECT_NE(run.output.find("not encrypted"), std::string::npos) << run.output;
+  EXPECT_EQ(Content("out/hello.txt"), "hello, new world\n");
 }
 
 // A bit flipped anywhere in any object: the right tree, perhaps with less of

@@ -20,7 +20,7 @@ HELPERS = {"mount.trefoil", "fsck.trefoil"}
 
 def pages(files):
     return [path for path in files.paths
-            if re.fullmatch(r"man/[\w.-]+\.[578]", path)]
+            if re.fullmatch(r"man/[\w.-]+\.[1578]", path)]
 
 
 def lint(files):

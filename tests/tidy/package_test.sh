@@ -11,6 +11,7 @@ source=$1 build=$2 kind=${3:-}
 expected() {
   cat <<'LIST'
 usr/bin/trefoil
+usr/bin/trefoil-reader
 usr/lib/systemd/system/trefoil@.service
 usr/sbin/fsck.trefoil
 usr/sbin/mount.fuse.trefoil
@@ -21,7 +22,7 @@ usr/share/doc/trefoil/LICENSE
 usr/share/doc/trefoil/README.md
 LIST
   local page
-  for page in "$source"/man/*.[578]; do
+  for page in "$source"/man/*.[1578]; do
     echo "usr/share/man/man${page##*.}/$(basename "$page")"
   done
 }
