@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // trefoil key: the ways in to an encrypted volume, on VOLUME or where it is
 // mounted. Each change is one new volume object; a mounted volume is told to
-// take it up, and no secret crosses its socket.
+// take it up, and what crosses its socket is of use to nobody who has not
+// opened it already.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -65,8 +66,9 @@ Status Finish(Changing& changing) {
     Print("the copies get it when the volume is mounted again");
     return OkStatus();
   }
-  const auto told =
-      (*client)->Call("reload-keys", Json::object(), kControlTimeoutNanos);
+  const auto told = (*client)->Call(
+      "reload-keys", {{"handed_over", ToHex(changing.change->HandOver())}},
+      kControlTimeoutNanos);
   if (!told.ok()) {
     Warn(
         fmt::format("the mounted volume goes on with the keys that it has "

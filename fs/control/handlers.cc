@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "fs/base/bytes.h"
+
 namespace trefoil {
 namespace {
 
@@ -14,6 +16,7 @@ constexpr int64_t kProgressIntervalNanos = kNanosPerSecond / 2;
 constexpr int64_t kMaxSyncSeconds = 366LL * 24 * 3600;
 constexpr size_t kMaxTargetNameBytes = 255;
 constexpr size_t kMaxLabelBytes = 1024;
+constexpr size_t kMaxHandedOverBytes = 1024;
 
 // What all handlers share; lives as long as any of them.
 struct Context {
@@ -141,12 +144,21 @@ Result<Json> DeleteSnapshot(const Context& context, ControlCall& call) {
 }
 
 // The copies get the volume object, too.
-Result<Json> ReloadKeys(const Context& context) {
-  Status reloaded = context.volume.ReloadKeys(nullptr);
+Result<Json> ReloadKeys(const Context& context, const Json& params) {
+  TREFOIL_ASSIGN(const std::string text,
+                 StringParam(params, "handed_over", "", kMaxHandedOverBytes));
+  std::string handed_over;
+  if (!FromHex(text, &handed_over)) {
+    return Status(StatusCode::kInvalidArgument,
+                  "\"handed_over\" must be hexadecimal");
+  }
+  Status reloaded = context.volume.ReloadKeys(nullptr, handed_over);
   if (!reloaded.ok() && context.identity.secret) {
     TREFOIL_ASSIGN(const std::shared_ptr<const Secret> secret,
                    context.identity.secret());
-    if (secret != nullptr) reloaded = context.volume.ReloadKeys(secret.get());
+    if (secret != nullptr) {
+      reloaded = context.volume.ReloadKeys(secret.get(), "");
+    }
   }
   context.targets.Nudge();
   TREFOIL_TRY(reloaded);
@@ -179,8 +191,8 @@ ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,
   handlers["snapshot-delete"] = [context](ControlCall& call) {
     return DeleteSnapshot(*context, call);
   };
-  handlers["reload-keys"] = [context](ControlCall&) {
-    return ReloadKeys(*context);
+  handlers["reload-keys"] = [context](ControlCall& call) {
+    return ReloadKeys(*context, call.params());
   };
   return handlers;
 }

@@ -12,8 +12,9 @@
 //   snapshot-create  {label: ""} -> one snapshot, as in status.h
 //   snapshot-list    {} -> [snapshot...]
 //   snapshot-delete  {name} -> {}
-//   reload-keys      {} -> {}; no secret comes this way: it is found as it was
-//                    when the volume was mounted
+//   reload-keys      {handed_over: ""} -> {}; in hexadecimal, the volume key in
+//                    a box that only the mounted volume opens (key_change.h);
+//                    else it is found as it was when the volume was mounted
 //
 // fs knows no replicator: what it says of the targets comes in through
 // ControlTargets.

@@ -27,9 +27,15 @@ Result<std::unique_ptr<KeyChange>> KeyChange::Begin(
   }
   TREFOIL_ASSIGN(change->secrets,
                  UnlockPrimary(world.env, volume_path, change->object, given));
+  change->opened_with_ = change->secrets.volume_key;
   change->keep_key_file = world.env.Exists(KeyFilePath(volume_path)) ||
                           world.env.Exists(NextKeyFilePath(volume_path));
   return change;
+}
+
+std::string KeyChange::HandOver() const {
+  return SealBox(opened_with_.view(), HandOverContext(object),
+                 secrets.volume_key.view(), world_.random);
 }
 
 Status KeyChange::RemoveOlderObjects() {

@@ -36,6 +36,9 @@ class KeyChange {
   // Seals and writes all of it. kInvalidArgument when nothing would open the
   // volume any more.
   Status Finish();
+  // After Finish: the volume key in a box under the one before, for the mounted
+  // volume, which has that one and perhaps no other way to the new.
+  [[nodiscard]] std::string HandOver() const;
 
  private:
   KeyChange(World world, const std::string& volume_path);
@@ -45,6 +48,7 @@ class KeyChange {
   const std::string volume_path_;
   LocalTree objects_;
   std::unique_ptr<FileLock> lock_;
+  SecretBytes opened_with_;  // the volume key as it was
 };
 
 }  // namespace trefoil

@@ -237,9 +237,11 @@ class Volume {
   // What its objects are sealed under; for the life of the volume.
   [[nodiscard]] virtual const Keyring& keyring() const = 0;
   // Somebody changed the ways in (key_change.h): takes up new data keys, the
-  // newest of which new objects are sealed under from here on. `given` as for
-  // UnlockPrimary, where the volume key was changed, too.
-  virtual Status ReloadKeys(const Secret* given) = 0;
+  // newest of which new objects are sealed under from here on. Where the volume
+  // key was changed, too, it is opened with what was `handed_over` (of
+  // KeyChange, may be empty), else with `given` as by UnlockPrimary.
+  virtual Status ReloadKeys(const Secret* given,
+                            std::string_view handed_over) = 0;
   // The owner generation of this opening (O9).
   [[nodiscard]] virtual Generation generation() const = 0;
   [[nodiscard]] virtual VolumeStatus status() const = 0;

@@ -13,7 +13,8 @@ VolumeImpl::VolumeImpl(std::unique_ptr<VolumeCore> core)
     : core_(std::move(core)),
       blocks_(*core_->index, *core_->objects, *core_->keyring, *core_->healer,
               core_->options.block_cache_bytes),
-      committer_(*core_, references_) {}
+      committer_(*core_, references_),
+      volume_key_(core_->volume_key) {}
 
 VolumeImpl::~VolumeImpl() { committer_.Stop(); }
 
@@ -119,16 +120,31 @@ bool VolumeImpl::WaitForCommit(CommitSeq after, int64_t timeout_nanos) {
 
 void VolumeImpl::WakeWaiters() { committer_.WakeWaiters(); }
 
-Status VolumeImpl::ReloadKeys(const Secret* given) {
+Result<VolumeSecrets> VolumeImpl::OpenChanged(const VolumeObject& object,
+                                              const Secret* given,
+                                              std::string_view handed_over) {
+  auto secrets = OpenSecrets(object, volume_key_);
+  if (secrets.ok()) return secrets;
+  if (!handed_over.empty()) {
+    auto key =
+        OpenBox(volume_key_.bytes.view(), HandOverContext(object), handed_over);
+    if (key.ok()) {
+      return OpenSecrets(object, {Secret::Kind::kVolumeKey, std::move(*key)});
+    }
+  }
+  return UnlockPrimary(core_->world.env, core_->path, object, given);
+}
+
+Status VolumeImpl::ReloadKeys(const Secret* given,
+                              std::string_view handed_over) {
   TREFOIL_ASSIGN(const VolumeObject object, ReadVolumeObject(*core_->objects));
   if (!object.encrypted) return OkStatus();
-  auto secrets = OpenSecrets(object, core_->volume_key);
-  if (!secrets.ok()) {
-    secrets = UnlockPrimary(core_->world.env, core_->path, object, given);
-  }
-  TREFOIL_TRY(secrets.status());
+  MutexLock lock(keys_mu_);
+  TREFOIL_ASSIGN(VolumeSecrets secrets,
+                 OpenChanged(object, given, handed_over));
+  volume_key_.bytes = std::move(secrets.volume_key);
   const std::vector<uint32_t> known = core_->keyring->ids();
-  for (const DataKey& key : secrets->data_keys) {
+  for (const DataKey& key : secrets.data_keys) {
     if (std::find(known.begin(), known.end(), key.id) != known.end()) continue;
     core_->keyring->Add(key.id, key.key);
     LogInfo("volume", "{}: new objects are sealed under data key {}",

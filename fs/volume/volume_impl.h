@@ -101,7 +101,8 @@ class VolumeImpl final : public Volume {
   [[nodiscard]] const Keyring& keyring() const override {
     return *core_->keyring;
   }
-  Status ReloadKeys(const Secret* given) override;
+  Status ReloadKeys(const Secret* given, std::string_view handed_over)
+      EXCLUDES(keys_mu_) override;
   [[nodiscard]] Generation generation() const override {
     return core_->generation;
   }
@@ -161,6 +162,12 @@ class VolumeImpl final : public Volume {
                              uint64_t to_offset, uint64_t length,
                              const SetIdRule& set_id);
 
+  // The secrets of `object`, with any of the keys that may be at hand.
+  Result<VolumeSecrets> OpenChanged(const VolumeObject& object,
+                                    const Secret* given,
+                                    std::string_view handed_over)
+      REQUIRES(keys_mu_);
+
   // healing.cc
   Result<bool> IsNeeded(const ParsedKey& object);
 
@@ -168,6 +175,8 @@ class VolumeImpl final : public Volume {
   BlockReader blocks_;
   References references_;
   Committer committer_;
+  Mutex keys_mu_;  // one change at a time; before the keyring's
+  Secret volume_key_ GUARDED_BY(keys_mu_);
   // What status() learns, too.
   mutable LostFiles lost_files_;
 };

@@ -263,6 +263,10 @@ std::string SecretsContext(const VolumeObject& object) {
   return ContextOf("secrets", object);
 }
 
+std::string HandOverContext(const VolumeObject& object) {
+  return ContextOf("hand over", object);
+}
+
 std::string SlotContext(const VolumeObject& object, uint32_t slot_id) {
   std::string context = ContextOf("slot", object);
   ByteWriter(&context).U32(slot_id);

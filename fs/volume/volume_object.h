@@ -77,6 +77,8 @@ Status WriteVolumeObject(Env& env, Random& random, LocalTree& objects,
 // The contexts of its boxes.
 std::string SecretsContext(const VolumeObject& object);
 std::string SlotContext(const VolumeObject& object, uint32_t slot_id);
+// Of the box that a mounted volume gets a changed volume key in (key_change.h).
+std::string HandOverContext(const VolumeObject& object);
 
 // The JSON, for the parser's tests. `key` names the object in messages.
 std::string EncodeVolumeObject(const VolumeObject& object);

@@ -270,7 +270,8 @@ done
 [[ ! -e $volume/reseal ]] || fail "old objects are not sealed anew"
 "$trefoil" umount "$share"
 # The key's id is at offset 12 of an object's header.
-find "$volume/objects/pack" "$volume/objects/commit" -type f |
+find "$volume/objects/pack" "$volume/objects/commit" \
+  "$volume/objects/checkpoint" -type f |
   while read -r object; do
     [[ $(od -An -tu4 -j12 -N4 "$object" | tr -d ' ') == 2 ]] ||
       fail "$object is sealed under the old key"
@@ -305,6 +306,19 @@ cmp "$work/tree/after rotation" "$share/after rotation"
 refused 1 "--new-key-file" "$trefoil" key rotate "$volume"
 "$trefoil" key rotate "$volume" --new-key-file "$work/newer.key" >/dev/null
 refused 1 "does not open" "$trefoil" mount "$volume" "$share"
+mv "$work/newer.key" "$work/new.key"
+mount_share
+"$trefoil" key rotate "$share" --new-key-file "$work/newer.key" \
+  >"$work/out" 2>&1
+! grep -q warning "$work/out" || fail "rotate: $(cat "$work/out")"
+echo "under the newest key" >"$share/newest"
+"$trefoil" sync "$share" --timeout 120
+"$trefoil" umount "$share"
+for copy in "$volume/objects" "$work/second"; do
+  newest=$(ls "$copy"/commit/* | tail -n 1)
+  [[ $(od -An -tu4 -j12 -N4 "$newest" | tr -d ' ') == 4 ]] ||
+    fail "$newest is not sealed under the newest key"
+done
 mv "$work/newer.key" "$work/new.key"
 mount_share
 "$trefoil" umount "$share"

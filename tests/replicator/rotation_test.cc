@@ -62,7 +62,7 @@ class RotationTest : public ::testing::Test {
                &(*change)->secrets);
     (*change)->reseal = true;
     ASSERT_TRUE((*change)->Finish().ok());
-    ASSERT_TRUE(volume_->ReloadKeys(nullptr).ok());
+    ASSERT_TRUE(volume_->ReloadKeys(nullptr, "").ok());
   }
   // Ids of the data keys that objects below `prefix` on the target are under.
   std::set<uint32_t> KeysInUse(const std::string& prefix) {

@@ -166,7 +166,7 @@ TEST_F(KeyChangeTest, AMountedVolumeTakesUpNewKeysAndSealsUnderThem) {
   auto change = Begin();
   RotateKeys(world().clock, world().random, &change->secrets);
   ASSERT_TRUE(change->Finish().ok());
-  ASSERT_TRUE(mounted.ReloadKeys(nullptr).ok());
+  ASSERT_TRUE(mounted.ReloadKeys(nullptr, "").ok());
   EXPECT_EQ(mounted.keyring().current(), 2U);
   ASSERT_TRUE(mounted.MakeDirectory(kRootNode, "d", 0755, {}).ok());
   const auto commit = mounted.Commit();
@@ -179,6 +179,33 @@ TEST_F(KeyChangeTest, AMountedVolumeTakesUpNewKeysAndSealsUnderThem) {
   ASSERT_TRUE(mounted.Close().ok());
   opened->reset();
   EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(KeyChangeTest, AMountedVolumeWithoutAKeyFileGetsTheNewVolumeKey) {
+  FormatOptions format;
+  format.keep_key_file = false;
+  format.slots = {Passphrase("one")};
+  Format(format);
+  VolumeOptions options;
+  options.background = false;
+  options.secret = std::make_shared<Secret>(Typed("one"));
+  auto opened = Volume::Open(world(), volume(), options);
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  Volume& mounted = **opened;
+  const Secret one = Typed("one");
+  // Again and again: it goes on with the key that it got.
+  for (uint32_t id = 2; id <= 3; ++id) {
+    auto change = Begin(&one);
+    RotateKeys(world().clock, world().random, &change->secrets);
+    ASSERT_TRUE(change->Finish().ok());
+    EXPECT_EQ(mounted.ReloadKeys(nullptr, "").code(), StatusCode::kNoKey);
+    EXPECT_EQ(mounted.ReloadKeys(nullptr, std::string(80, 'x')).code(),
+              StatusCode::kNoKey);
+    EXPECT_EQ(mounted.keyring().current(), id - 1);
+    EXPECT_TRUE(mounted.ReloadKeys(nullptr, change->HandOver()).ok());
+    EXPECT_EQ(mounted.keyring().current(), id);
+  }
+  EXPECT_TRUE(mounted.Close().ok());
 }
 
 const std::string kSimVolume = "/volume";

@@ -49,7 +49,7 @@ void Rotate(TestVolume& volume, bool reseal) {
   RotateKeys(volume.world().clock, volume.world().random, &(*change)->secrets);
   (*change)->reseal = reseal;
   ASSERT_TRUE((*change)->Finish().ok());
-  ASSERT_TRUE(volume->ReloadKeys(nullptr).ok());
+  ASSERT_TRUE(volume->ReloadKeys(nullptr, "").ok());
 }
 
 // What background threads do meanwhile; no target holds anything up.
