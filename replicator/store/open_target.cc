@@ -18,7 +18,7 @@ Result<std::unique_ptr<ObjectStore>> OpenS3(
   const EnvironmentLookup environment = ProcessEnvironment();
   S3Endpoint endpoint;
   endpoint.url = url;
-  endpoint.region = FindRegion(config.options, environment);
+  endpoint.region = FindRegion(env, config.options, environment);
   endpoint.virtual_host =
       config.options.address_style == AddressStyle::kVirtualHost;
   TREFOIL_ASSIGN(

@@ -31,7 +31,7 @@ HttpRequest SignS3Request(const S3Endpoint& endpoint,
   signing.headers.emplace_back("x-amz-date", scope.amz_date);
   if (!endpoint.credentials.session_token.empty()) {
     signing.headers.emplace_back("x-amz-security-token",
-                                 endpoint.credentials.session_token);
+                                 endpoint.credentials.session_token.view());
   }
 
   HttpRequest request;

@@ -50,8 +50,14 @@ std::string CredentialScope(const SigV4Scope& scope) {
                      scope.region, scope.service);
 }
 
-Hash256 SigningKey(const SigV4Scope& scope, const std::string& secret) {
-  Hash256 key = HmacSha256("AWS4" + secret, scope.amz_date.substr(0, 8));
+Hash256 SigningKey(const SigV4Scope& scope, const SecretBytes& secret) {
+  constexpr std::string_view kPrefix = "AWS4";
+  SecretBytes first(kPrefix.size() + secret.size());
+  const std::span<char> out = first.span();
+  std::copy(kPrefix.begin(), kPrefix.end(), out.begin());
+  std::copy(secret.view().begin(), secret.view().end(),
+            out.begin() + kPrefix.size());
+  Hash256 key = HmacSha256(first.view(), scope.amz_date.substr(0, 8));
   key = HmacSha256(key.view(), scope.region);
   key = HmacSha256(key.view(), scope.service);
   return HmacSha256(key.view(), "aws4_request");
@@ -111,11 +117,12 @@ std::string AuthorizationHeader(const SigV4Request& request,
   const std::string string_to_sign = fmt::format(
       "{}\n{}\n{}\n{}", kAlgorithm, scope.amz_date, credential_scope,
       Sha256::Of(CanonicalRequest(request)).ToHex());
-  const Hash256 key = SigningKey(scope, credentials.secret_access_key);
+  Hash256 key = SigningKey(scope, credentials.secret_access_key);
+  const std::string signature = HmacSha256(key.view(), string_to_sign).ToHex();
+  ClearSecret(key.bytes);
   return fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}",
                      kAlgorithm, credentials.access_key_id, credential_scope,
-                     SignedHeaderNames(request.headers),
-                     HmacSha256(key.view(), string_to_sign).ToHex());
+                     SignedHeaderNames(request.headers), signature);
 }
 
 }  // namespace trefoil

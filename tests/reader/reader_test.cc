@@ -183,7 +183,8 @@ TEST_F(ReaderTest, AnObjectStoreGivesTheSame) {
   ASSERT_TRUE(gateway.ok()) << gateway.status().ToString();
   const Credentials keys = (*gateway)->credentials();
   setenv("AWS_ACCESS_KEY_ID", keys.access_key_id.c_str(), 1);
-  setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key.c_str(), 1);
+  setenv("AWS_SECRET_ACCESS_KEY",
+         std::string(keys.secret_access_key.view()).c_str(), 1);
   ASSERT_TRUE(CreateBucket((*gateway)->Endpoint("office")).ok());
   const std::string url = (*gateway)->Url("office", "copy");
   FillWithEverything();

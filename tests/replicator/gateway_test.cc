@@ -27,7 +27,8 @@ class GatewayReplicationTest : public ::testing::Test {
     gateway_ = std::move(*gateway);
     const Credentials keys = gateway_->credentials();
     setenv("AWS_ACCESS_KEY_ID", keys.access_key_id.c_str(), 1);
-    setenv("AWS_SECRET_ACCESS_KEY", keys.secret_access_key.c_str(), 1);
+    setenv("AWS_SECRET_ACCESS_KEY",
+           std::string(keys.secret_access_key.view()).c_str(), 1);
     const Status made = CreateBucket(gateway_->Endpoint("office"));
     ASSERT_TRUE(made.ok()) << made.ToString();
     settings_ = {"offsite",

@@ -65,7 +65,7 @@ TEST_F(CredentialsSourceTest, ChangesAreSeenAfterAWhile) {
   EXPECT_EQ(source->Current().access_key_id, "AKFIRST");
   clock_.Pass(CredentialsSource::kFreshNanos);
   EXPECT_EQ(source->Current().access_key_id, "AKSECOND");
-  EXPECT_EQ(source->Current().session_token, "");
+  EXPECT_EQ(source->Current().session_token.view(), "");
 }
 
 TEST_F(CredentialsSourceTest, ARefusalIsAReasonToLookAtOnce) {
@@ -74,7 +74,7 @@ TEST_F(CredentialsSourceTest, ARefusalIsAReasonToLookAtOnce) {
   EXPECT_FALSE(source->LookAgain(first));
   Write("AKFIRST", "hush1", "token2");
   EXPECT_TRUE(source->LookAgain(first));
-  EXPECT_EQ(source->Current().session_token, "token2");
+  EXPECT_EQ(source->Current().session_token.view(), "token2");
   // Another thread was refused with the old ones too.
   EXPECT_TRUE(source->LookAgain(first));
 }

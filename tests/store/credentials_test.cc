@@ -63,8 +63,8 @@ TEST_F(CredentialsTest, TheEnvironmentGoesBeforeTheUsualFile) {
                            {"AWS_SESSION_TOKEN", "token"}});
   ASSERT_TRUE(found.ok()) << found.status().ToString();
   EXPECT_EQ(found->access_key_id, "AKENV");
-  EXPECT_EQ(found->secret_access_key, "hush");
-  EXPECT_EQ(found->session_token, "token");
+  EXPECT_EQ(found->secret_access_key.view(), "hush");
+  EXPECT_EQ(found->session_token.view(), "token");
 }
 
 TEST_F(CredentialsTest, AnOptionGoesBeforeTheEnvironment) {
@@ -90,8 +90,8 @@ TEST_F(CredentialsTest, TheFileIsFoundThroughHomeOrItsOwnVariable) {
   const auto home = Find({{"HOME", dir_.path()}});
   ASSERT_TRUE(home.ok()) << home.status().ToString();
   EXPECT_EQ(home->access_key_id, "AKDEFAULT");
-  EXPECT_EQ(home->secret_access_key, "secret/default+1=");
-  EXPECT_EQ(home->session_token, "");
+  EXPECT_EQ(home->secret_access_key.view(), "secret/default+1=");
+  EXPECT_EQ(home->session_token.view(), "");
   EXPECT_EQ(Find({{"AWS_SHARED_CREDENTIALS_FILE", file_}})->access_key_id,
             "AKDEFAULT");
 }
@@ -100,8 +100,8 @@ TEST_F(CredentialsTest, TheProfileIsChosen) {
   const auto office = Find({{"HOME", dir_.path()}, {"AWS_PROFILE", "office"}});
   ASSERT_TRUE(office.ok()) << office.status().ToString();
   EXPECT_EQ(office->access_key_id, "AKOFFICE");
-  EXPECT_EQ(office->secret_access_key, "hush-office");
-  EXPECT_EQ(office->session_token, "token-office");
+  EXPECT_EQ(office->secret_access_key.view(), "hush-office");
+  EXPECT_EQ(office->session_token.view(), "token-office");
 }
 
 TEST_F(CredentialsTest, WhatIsMissingIsNamedAndNoSecretIs) {
@@ -143,6 +143,35 @@ TEST_F(CredentialsTest, AFileThatWasNamedMustBeThere) {
   EXPECT_THAT(status.message(), HasSubstr("/none"));
 }
 
+TEST_F(CredentialsTest, TheConfigFileComesLast) {
+  const std::string config = dir_.path() + "/config";
+  ASSERT_TRUE(Env::Posix()
+                  .WriteFileAtomically(config,
+                                       "[default]\nregion = mars-1\n"
+                                       "[profile branch]\n"
+                                       "region = venus-2\n"
+                                       "aws_access_key_id = AKBRANCH\n"
+                                       "aws_secret_access_key = hush\n")
+                  .ok());
+  std::map<std::string, std::string> variables = {{"HOME", dir_.path()},
+                                                  {"AWS_CONFIG_FILE", config}};
+  const auto region = [&](const TargetOptions& options) {
+    return FindRegion(Env::Posix(), options,
+                      [&](const char* name) -> std::optional<std::string> {
+                        const auto found = variables.find(name);
+                        if (found == variables.end()) return std::nullopt;
+                        return found->second;
+                      });
+  };
+  EXPECT_EQ(Find(variables)->access_key_id, "AKDEFAULT");
+  EXPECT_EQ(region({}), "mars-1");
+  variables["AWS_PROFILE"] = "branch";
+  EXPECT_EQ(Find(variables)->access_key_id, "AKBRANCH");
+  EXPECT_EQ(region({}), "venus-2");
+  variables["AWS_REGION"] = "pluto-9";
+  EXPECT_EQ(region({}), "pluto-9");
+}
+
 TEST_F(CredentialsTest, NonsenseInTheFileIsNoCrash) {
   for (const char* text :
        {"", "[", "]", "[]", "=", "[default", "\n\n\n", "[default]\n=x\nx"}) {
@@ -158,11 +187,12 @@ TEST(RegionTest, OptionThenEnvironmentThenDefault) {
     };
   };
   TargetOptions options;
-  EXPECT_EQ(FindRegion(options, with("")), "us-east-1");
-  EXPECT_EQ(FindRegion(options, with("AWS_REGION")), "mars-1");
-  EXPECT_EQ(FindRegion(options, with("AWS_DEFAULT_REGION")), "mars-1");
+  EXPECT_EQ(FindRegion(Env::Posix(), options, with("")), "us-east-1");
+  EXPECT_EQ(FindRegion(Env::Posix(), options, with("AWS_REGION")), "mars-1");
+  EXPECT_EQ(FindRegion(Env::Posix(), options, with("AWS_DEFAULT_REGION")),
+            "mars-1");
   options.region = "venus-2";
-  EXPECT_EQ(FindRegion(options, with("AWS_REGION")), "venus-2");
+  EXPECT_EQ(FindRegion(Env::Posix(), options, with("AWS_REGION")), "venus-2");
 }
 
 }  // namespace

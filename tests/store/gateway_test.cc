@@ -61,7 +61,8 @@ TEST(GatewayTest, AMissingBucketIsNamed) {
 TEST(GatewayTest, WrongKeysAreRefusedWithAHint) {
   CephGateway& gateway = SharedGateway();
   S3Endpoint endpoint = gateway.Endpoint(kBucket);
-  endpoint.credentials.secret_access_key = "wrong-secret";
+  endpoint.credentials.secret_access_key =
+      SecretBytes(std::string_view("wrong-secret"));
   Status status = PutOne(*NewS3Store(endpoint));
   EXPECT_EQ(status.code(), StatusCode::kPermissionDenied);
   EXPECT_THAT(status.message(), HasSubstr("SignatureDoesNotMatch"));
@@ -94,7 +95,7 @@ TEST(GatewayTest, AUsedUpQuotaIsNoSpace) {
   admin({"user", "create", "--uid=small", "--display-name=small",
          "--access-key=smallkey", "--secret-key=smallsecret"});
   S3Endpoint endpoint = gateway.Endpoint("small-bucket");
-  endpoint.credentials = {"smallkey", "smallsecret", ""};
+  endpoint.credentials = {"smallkey", SecretBytes("smallsecret"), {}};
   ASSERT_EQ(CreateBucket(endpoint).ToString(), "ok");
   admin(
       {"quota", "set", "--quota-scope=user", "--uid=small", "--max-objects=0"});

@@ -69,10 +69,11 @@ class OpenTargetTest : public ::testing::Test {
     std::string path = dir_.path() + "/credentials";
     EXPECT_TRUE(
         Env::Posix()
-            .WriteFileAtomically(path, "[office]\naws_access_key_id = " +
-                                           credentials.access_key_id +
-                                           "\naws_secret_access_key = " +
-                                           credentials.secret_access_key + "\n")
+            .WriteFileAtomically(
+                path,
+                "[office]\naws_access_key_id = " + credentials.access_key_id +
+                    "\naws_secret_access_key = " +
+                    std::string(credentials.secret_access_key.view()) + "\n")
             .ok());
     return path;
   }

@@ -100,7 +100,7 @@ S3Endpoint RawServer::Endpoint() const {
   const auto url =
       ParseTargetUrl(fmt::format("s3+http://127.0.0.1:{}/bucket", port_));
   TREFOIL_CHECK(url.ok());
-  return {*url, "us-east-1", false, {"key", "hush", ""}};
+  return {*url, "us-east-1", false, {"key", SecretBytes("hush"), {}}};
 }
 
 std::vector<std::string> RawServer::Requests() {

@@ -23,7 +23,9 @@ constexpr int64_t kS3Nanos = 1'369'353'600'000'000'000;
 
 const Credentials& SuiteCredentials() {
   static const Credentials credentials{
-      "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
+      "AKIDEXAMPLE",
+      SecretBytes("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+      {}};
   return credentials;
 }
 
@@ -95,7 +97,9 @@ std::string S3Authorization(const S3Operation& operation,
   endpoint.region = "us-east-1";
   endpoint.virtual_host = true;
   endpoint.credentials = {"AKIAIOSFODNN7EXAMPLE",
-                          "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""};
+                          SecretBytes("wJalrXUtnFEMI/K7MDENG/"
+                                      "bPxRfiCYEXAMPLEKEY"),
+                          {}};
   const HttpRequest request = SignS3Request(endpoint, signing, kS3Nanos);
   EXPECT_EQ(request.headers.back().first, "authorization");
   return request.headers.back().second;
@@ -135,7 +139,8 @@ TEST(SigV4Test, ASessionTokenIsSignedToo) {
   S3Endpoint endpoint;
   endpoint.url = *ParseTargetUrl("s3+http://127.0.0.1:8000/bucket/pre");
   endpoint.region = "r";
-  endpoint.credentials = {"id", "secret", "the-token"};
+  endpoint.credentials = {"id", SecretBytes("secret"),
+                          SecretBytes("the-token")};
   S3Operation get;
   get.method = "GET";
   get.object = "pre/pack/aa/x";

@@ -41,7 +41,7 @@ class TlsTest : public ::testing::Test {
     endpoint.url.port = servers_->port(which);
     endpoint.url.bucket = "bucket";
     endpoint.region = "us-east-1";
-    endpoint.credentials = {"id", "hush", ""};
+    endpoint.credentials = {"id", SecretBytes("hush"), {}};
     HttpClientOptions options;
     options.ca_file = ca_file;
     return NewS3Store(endpoint, options)->Get("pack/aa/x", {}, 100);

@@ -46,7 +46,7 @@ Result<std::string> CephGateway::Admin(
 }
 
 Credentials CephGateway::credentials() const {
-  return {"testkey", "testsecret", ""};
+  return {"testkey", SecretBytes("testsecret"), {}};
 }
 
 }  // namespace trefoil::testing

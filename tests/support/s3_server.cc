@@ -177,7 +177,7 @@ Result<std::unique_ptr<SwiftServer>> SwiftServer::Start() {
 }
 
 Credentials SwiftServer::credentials() const {
-  return {"test:tester", "testing", ""};
+  return {"test:tester", SecretBytes("testing"), {}};
 }
 
 Result<std::unique_ptr<FaultProxy>> FaultProxy::Start(const S3Server& backend,

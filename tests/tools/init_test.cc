@@ -62,8 +62,9 @@ std::string DeadUrl() {
 CommandOptions WithKeys(const Credentials& keys) {
   CommandOptions options;
   options.own_environment = true;
-  options.environment = {"AWS_ACCESS_KEY_ID=" + keys.access_key_id,
-                         "AWS_SECRET_ACCESS_KEY=" + keys.secret_access_key};
+  options.environment = {
+      "AWS_ACCESS_KEY_ID=" + keys.access_key_id,
+      "AWS_SECRET_ACCESS_KEY=" + std::string(keys.secret_access_key.view())};
   return options;
 }
 
@@ -142,7 +143,7 @@ TEST_F(InitTest, ADirectoryOfAnotherVolumeIsRefused) {
 TEST_F(InitTest, AnUnreachableStoreIsAnErrorThatLeavesNothing) {
   const CommandResult result =
       Init({"--second", "dir:" + Second(), "--offsite", DeadUrl()},
-           WithKeys({"k", "s", ""}));
+           WithKeys({"k", SecretBytes("s"), {}}));
   ExpectNothingMade(result, 1);
   EXPECT_THAT(result.err, HasSubstr("offsite: "));
   EXPECT_THAT(result.err, HasSubstr("--force"));
@@ -151,7 +152,7 @@ TEST_F(InitTest, AnUnreachableStoreIsAnErrorThatLeavesNothing) {
 TEST_F(InitTest, ForceAcceptsATargetForLater) {
   const CommandResult result =
       Init({"--force", "--offsite", DeadUrl(), "--region", "eu-1"},
-           WithKeys({"k", "s", ""}));
+           WithKeys({"k", SecretBytes("s"), {}}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("offsite accepted as it is (--force)"));
   const VolumeConfig config = Config();
@@ -179,7 +180,7 @@ TEST_F(InitTest, PlainHttpToAnotherMachineMustBeInsistedOn) {
   EXPECT_THAT(refused.err, HasSubstr("--allow-plain-http"));
   const CommandResult made =
       Init({"--offsite", url, "--force", "--allow-plain-http"},
-           WithKeys({"id", "hush", ""}));
+           WithKeys({"id", SecretBytes("hush"), {}}));
   ASSERT_EQ(made.exit_code, 0) << made.err;
   EXPECT_EQ(Config().targets[0].options.at("allow_plain_http"), "true");
   for (const auto& command : std::vector<std::vector<std::string>>{
@@ -225,7 +226,8 @@ TEST_F(InitGatewayTest, ABucketIsProbedAndNoted) {
   EXPECT_EQ(config.targets[1].name, "offsite");
   EXPECT_EQ(config.targets[1].options.at("conditional_put"), "true");
   const auto text = env().ReadFile(Volume() + "/config.toml", 1 << 20);
-  EXPECT_THAT(*text, Not(HasSubstr(gateway_->credentials().secret_access_key)));
+  EXPECT_THAT(*text, Not(HasSubstr(std::string(
+                         gateway_->credentials().secret_access_key.view()))));
 }
 
 TEST_F(InitGatewayTest, AnOwnAuthorityIsNamedAndNoted) {
@@ -244,8 +246,9 @@ TEST_F(InitGatewayTest, AnOwnAuthorityIsNamedAndNoted) {
 }
 
 TEST_F(InitGatewayTest, WrongCredentialsAreSaidSo) {
-  const CommandResult result = Init({"--offsite", gateway_->Url("bucket")},
-                                    WithKeys({"testkey", "wrong", ""}));
+  const CommandResult result =
+      Init({"--offsite", gateway_->Url("bucket")},
+           WithKeys({"testkey", SecretBytes("wrong"), {}}));
   ExpectNothingMade(result, 1);
   EXPECT_THAT(result.err, HasSubstr("check the credentials"));
 }
