@@ -225,6 +225,10 @@ Result<OpenedFrame> OpenFrameAt(std::string_view object, const Keyring& keyring,
 Status CheckObjectHash(ObjectStore& store, std::string_view key,
                        uint64_t size_bytes) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
+  // A file of any size costs whoever made it nothing.
+  if (size_bytes > kMaxObjectBytes && parsed.kind != ObjectKind::kCheckpoint) {
+    return Damaged("no object has " + std::to_string(size_bytes) + " bytes");
+  }
   TREFOIL_ASSIGN(const Hash256 hash, HashObject(store, key, size_bytes));
   if (hash == parsed.name) return OkStatus();
   return Damaged("the bytes do not hash to the object's name");

@@ -219,6 +219,15 @@ TEST(ReadObjectTest, MoreBytesThanTheBoundAreCorruption) {
   EXPECT_CODE(Read(store, key, nullptr, bytes.size() - 1), kCorruption);
 }
 
+TEST(ReadObjectTest, WhatIsTooLargeToBeAnObjectIsNotEvenRead) {
+  MapStore store;  // where nothing is
+  const std::string name(64, 'a');
+  EXPECT_CODE(VerifyObjectHash(store, "pack/aa/" + name, kMaxObjectBytes + 1),
+              kCorruption);
+  EXPECT_CODE(VerifyObjectHash(store, "pack/aa/" + name, kMaxObjectBytes),
+              kNotFound);
+}
+
 TEST(ReadObjectTest, NoiseUnderAFittingNameIsCorruption) {
   const ObjectHeader header = SampleHeader(ObjectKind::kPack);
   const std::string good = EncodeObjectHeader(header);
