@@ -61,11 +61,10 @@ void CheckSizes(std::string_view key, size_t data) {
   TREFOIL_CHECK(data <= INT32_MAX);
 }
 
-KdfContext NewKdfContext(const char* name) {
-  EVP_KDF* const kdf = EVP_KDF_fetch(nullptr, name, nullptr);
+KdfContext NewHkdfContext() {
+  static EVP_KDF* const kdf = EVP_KDF_fetch(nullptr, "HKDF", nullptr);
   TREFOIL_CHECK(kdf != nullptr);
   KdfContext context(EVP_KDF_CTX_new(kdf));
-  EVP_KDF_free(kdf);
   TREFOIL_CHECK(context != nullptr);
   return context;
 }
@@ -139,7 +138,7 @@ std::array<char, 16> AesBlock(std::string_view key, std::string_view block) {
 
 SecretBytes HkdfSha256(std::string_view secret, std::string_view salt,
                        std::string_view info, size_t size) {
-  const KdfContext context = NewKdfContext("HKDF");
+  const KdfContext context = NewHkdfContext();
   char digest[] = "SHA256";
   const OSSL_PARAM params[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),

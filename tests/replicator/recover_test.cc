@@ -217,6 +217,37 @@ TEST_F(RecoverTest, AFlippedBitInAnyObjectIsNamed) {
   }
 }
 
+// Whole, made by the volume itself, and in the wrong place.
+TEST_F(RecoverTest, ObjectsInEachOthersPlaceAreNamedOrPassedOver) {
+  const std::string tree = DescribeAll(volume_);
+  std::vector<std::string> keys;
+  for (const char* prefix : {"pack/", "commit/", "volume/", "owner/"}) {
+    for (const std::string& key : Keys(prefix)) keys.push_back(key);
+  }
+  for (size_t i = 0; i + 1 < keys.size(); ++i) {
+    SCOPED_TRACE(keys[i]);
+    const auto swap = [&] {
+      const std::string a = dir_.Path("second/" + keys[i]);
+      const std::string b = dir_.Path("second/" + keys[i + 1]);
+      std::filesystem::rename(a, dir_.Path("aside"));
+      std::filesystem::rename(b, a);
+      std::filesystem::rename(dir_.Path("aside"), b);
+    };
+    swap();
+    const Status recovered = Recover();
+    if (recovered.ok()) {
+      ExpectRecovered(tree);
+    } else {
+      EXPECT_EQ(recovered.code(), StatusCode::kCorruption)
+          << recovered.ToString();
+    }
+    swap();
+    if (Env::Posix().Exists(Recovered())) {
+      ASSERT_TRUE(Env::Posix().RemoveTree(Recovered()).ok());
+    }
+  }
+}
+
 TEST_F(RecoverTest, AnInterruptedRecoveryIsContinued) {
   const std::string pack = Keys("pack/").back();
   Flip(pack);
