@@ -20,6 +20,9 @@ Status CopyStore::With(const std::function<Status(ObjectStore&)>& act) {
   std::shared_ptr<ObjectStore> store;
   {
     const MutexLock lock(mu_);
+    if (closed_) {
+      return {StatusCode::kUnavailable, place_ + ": no target any more"};
+    }
     if (store_ == nullptr) {
       TREFOIL_ASSIGN(store_, open_());
     }
@@ -32,6 +35,13 @@ Status CopyStore::With(const std::function<Status(ObjectStore&)>& act) {
     if (store_ == store) store_.reset();
   }
   return done;
+}
+
+void CopyStore::Close() {
+  if (cancel_ != nullptr) cancel_->Cancel();
+  const MutexLock lock(mu_);
+  closed_ = true;
+  store_.reset();
 }
 
 Status CopyStore::Put(std::string_view key, ObjectSource& source,
@@ -69,6 +79,16 @@ Status CopyStore::Delete(std::string_view key) {
   return With([&](ObjectStore& store) { return store.Delete(key); });
 }
 
+std::shared_ptr<CopyStore> OpenCopy(const CopyOpener& opener,
+                                    const TargetSettings& target,
+                                    std::shared_ptr<CancelToken> cancel) {
+  auto open = [=] {
+    return OpenVolumeTarget(target, opener.credentials_file, opener.volume_id,
+                            opener.world, cancel, kPatience);
+  };
+  return std::make_shared<CopyStore>(target.url, std::move(open), cancel);
+}
+
 ObjectCopies OpenCopies(World world, const VolumeConfig& config,
                         const VolumeId& volume_id,
                         const std::string& credentials_file,
@@ -77,12 +97,9 @@ ObjectCopies OpenCopies(World world, const VolumeConfig& config,
   std::stable_partition(targets.begin(), targets.end(), IsRemovable);
   ObjectCopies copies;
   for (const TargetSettings& target : targets) {
-    auto open = [=] {
-      return OpenVolumeTarget(target, credentials_file, volume_id, world,
-                              cancel, kPatience);
-    };
-    copies.push_back({target.name, std::make_shared<CopyStore>(
-                                       target.url, std::move(open))});
+    copies.push_back(
+        {target.name,
+         OpenCopy({world, volume_id, credentials_file}, target, cancel)});
   }
   return copies;
 }

@@ -22,9 +22,14 @@ class CopyStore final : public ObjectStore {
  public:
   using Open = std::function<Result<std::unique_ptr<ObjectStore>>()>;
 
-  // `place` is for messages.
-  CopyStore(std::string place, Open open)
-      : place_(std::move(place)), open_(std::move(open)) {}
+  // `place` is for messages. `cancel` ends calls under way; null: nothing does.
+  CopyStore(std::string place, Open open, std::shared_ptr<CancelToken> cancel)
+      : place_(std::move(place)),
+        open_(std::move(open)),
+        cancel_(std::move(cancel)) {}
+  // For good: calls under way end soon, and all others answer kUnavailable.
+  // Whoever still has this store then does no harm with it.
+  void Close();
 
   Status Put(std::string_view key, ObjectSource& source, PutMode mode) override;
   Result<std::string> Get(std::string_view key, ByteRange range,
@@ -40,10 +45,24 @@ class CopyStore final : public ObjectStore {
 
   const std::string place_;
   const Open open_;
+  const std::shared_ptr<CancelToken> cancel_;
 
   Mutex mu_;
   std::shared_ptr<ObjectStore> store_ GUARDED_BY(mu_);
+  bool closed_ GUARDED_BY(mu_) = false;
 };
+
+// What is needed to open targets as copies.
+struct CopyOpener {
+  World world;
+  VolumeId volume_id{};
+  std::string credentials_file;  // empty: the usual places
+};
+// The copy that `target` has; not contacted yet. After `cancel` (null: never)
+// calls answer kUnavailable soon.
+std::shared_ptr<CopyStore> OpenCopy(const CopyOpener& opener,
+                                    const TargetSettings& target,
+                                    std::shared_ptr<CancelToken> cancel);
 
 // The targets of `config` as copies to read from, the nearer first. None is
 // contacted yet. `credentials_file`: empty for the usual places. After `cancel`

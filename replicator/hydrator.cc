@@ -20,8 +20,8 @@ Hydrator::Hydrator(World world, Volume& volume, ObjectCopies copies,
                    HydratorOptions options)
     : world_(world),
       volume_(volume),
-      copies_(std::move(copies)),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      copies_(std::move(copies)) {}
 
 Hydrator::~Hydrator() {
   RequestStop();
@@ -52,6 +52,14 @@ void Hydrator::Join() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Hydrator::SetCopies(ObjectCopies copies) {
+  {
+    const MutexLock lock(mu_);
+    copies_ = std::move(copies);
+  }
+  changed_.SignalAll();
+}
+
 bool Hydrator::stopping() const {
   const MutexLock lock(mu_);
   return stopping_;
@@ -80,7 +88,12 @@ void Hydrator::Run() {
 
 Result<bool> Hydrator::Round() {
   Status first_error;
-  for (const ObjectCopy& copy : copies_) {
+  ObjectCopies copies;
+  {
+    const MutexLock lock(mu_);
+    copies = copies_;
+  }
+  for (const ObjectCopy& copy : copies) {
     TREFOIL_ASSIGN(const auto missing, volume_.MissingPacks());
     NoteMissing(missing);
     if (missing.empty()) break;

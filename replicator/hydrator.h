@@ -6,7 +6,7 @@
 // It begins where it was left: what is there is not fetched again. An object
 // that one copy lacks or has damaged is taken from the next.
 // Keeps O8 (nobody waits for it) and O10.
-// Thread rule: Start and Stop by one thread, status by any.
+// Thread rule: Start and Stop by one thread, the rest by any.
 #pragma once
 
 #include <string>
@@ -40,6 +40,8 @@ class Hydrator {
   void Start();
   void RequestStop();
   void Join();
+  // From the next round on.
+  void SetCopies(ObjectCopies copies);
   [[nodiscard]] HydrationStatus status() const;
 
  private:
@@ -55,12 +57,12 @@ class Hydrator {
 
   const World world_;
   Volume& volume_;
-  const ObjectCopies copies_;
   const HydratorOptions options_;
   std::thread thread_;
 
   mutable Mutex mu_;
   CondVar changed_;
+  ObjectCopies copies_ GUARDED_BY(mu_);
   bool stopping_ GUARDED_BY(mu_) = false;
   HydrationStatus status_ GUARDED_BY(mu_);
   uint64_t counted_bytes_ GUARDED_BY(mu_) = 0;  // of the fetch under way

@@ -58,12 +58,15 @@ class VolumeSource final : public CommitSource {
   Volume& volume_;
 };
 
+}  // namespace
+
 TargetStatus LastKnown(Env& env, const std::string& volume_path,
                        const TargetSettings& target) {
   auto state = LoadTargetState(env, TargetStatePath(volume_path, target.name));
   TargetStatus status;
   if (state.ok()) {
     status = std::move(state->status);
+    status.disks = state->Disks(false);
   } else {
     status.state = "unknown";
     if (!state.status().Is(StatusCode::kNotFound)) {
@@ -75,22 +78,7 @@ TargetStatus LastKnown(Env& env, const std::string& volume_path,
   return status;
 }
 
-// The primary first, then the copies, which outlive the scrubber.
-std::vector<ScrubPlace> PlacesOf(Volume& volume, const ObjectCopies& copies,
-                                 const VolumeConfig& config) {
-  // The volume's own tree, borrowed.
-  const std::shared_ptr<ObjectStore> primary(&volume.objects(),
-                                             [](ObjectStore*) {});
-  std::vector<ScrubPlace> places = {{{"primary", primary}, true, false}};
-  for (const ObjectCopy& copy : copies) {
-    bool is_far = true;
-    for (const TargetSettings& target : config.targets) {
-      if (target.name == copy.name) is_far = !IsRemovable(target);
-    }
-    places.push_back({copy, false, is_far});
-  }
-  return places;
-}
+namespace {
 
 ScrubOptions ScrubOptionsOf(const VolumeConfig& config) {
   constexpr int64_t kNanosPerDay = 24LL * 3600 * 1'000'000'000;
@@ -129,34 +117,11 @@ std::unique_ptr<CommitSource> SourceOf(Volume& volume) {
 Result<std::unique_ptr<Replicator>> Replicator::Create(
     World world, Volume& volume, const VolumeConfig& config,
     const ReplicatorOptions& options) {
-  auto replicator = std::make_unique<ReplicatorImpl>(world, SourceOf(volume));
+  auto replicator = std::make_unique<ReplicatorImpl>(world, volume, config,
+                                                     options.credentials_file);
   for (const TargetSettings& target : config.targets) {
-    // What can't be read now can't be read later.
-    TREFOIL_TRY(ParseTargetUrl(target.url).status());
-    TREFOIL_TRY(ParseTargetOptions(target.options).status());
-    if (config.detached) {
-      TargetStatus status = LastKnown(world.env, volume.path(), target);
-      status.state = "detached";
-      replicator->AddDetached(std::move(status));
-      continue;
-    }
-    ShipperOptions shipper;
-    shipper.name = target.name;
-    shipper.url = target.url;
-    shipper.state_path = TargetStatePath(volume.path(), target.name);
-    shipper.open = [=, id = volume.volume_id(),
-                    credentials = options.credentials_file](
-                       std::shared_ptr<CancelToken> cancel) {
-      return OpenVolumeTarget(target, credentials, id, world,
-                              std::move(cancel));
-    };
-    shipper.store_decides = StoreDecides(target);
-    shipper.removable = IsRemovable(target);
-    shipper.tidy = TidyTarget;
-    TREFOIL_ASSIGN(shipper.gc_grace_nanos, GraceOf(target));
-    replicator->AddTarget(std::move(shipper));
+    TREFOIL_TRY(replicator->AddConfigured(target));
   }
-  replicator->ReadFrom(config, options.credentials_file, volume);
   return std::unique_ptr<Replicator>(std::move(replicator));
 }
 
@@ -171,42 +136,32 @@ Result<std::vector<TargetStatus>> LoadTargetStatus(Env& env,
   return all;
 }
 
-ReplicatorImpl::ReplicatorImpl(World world,
-                               std::unique_ptr<CommitSource> source)
+ReplicatorImpl::ReplicatorImpl(World world, Volume& volume,
+                               const VolumeConfig& config,
+                               std::string credentials_file)
     : world_(world),
-      source_(std::move(source)),
-      instance_(NewInstance(world.random)) {}
+      volume_(volume),
+      is_detached_(config.detached),
+      credentials_file_(std::move(credentials_file)),
+      source_(SourceOf(volume)),
+      instance_(NewInstance(world.random)),
+      hydrator_(world, volume, {}, HydratorOptions()),
+      scrubber_(world, volume, places(), ScrubOptionsOf(config)) {
+  // While nothing of this opening was let go yet; later ones ask by themselves.
+  if (const auto base = FindClaimBase(*source_); base.ok()) claim_base_ = *base;
+}
 
 ReplicatorImpl::~ReplicatorImpl() { Stop(); }
 
-void ReplicatorImpl::AddTarget(ShipperOptions options) {
-  shippers_.push_back(std::make_unique<Shipper>(
-      world_, *source_, instance_, std::move(options), [this] { Changed(); }));
-}
-
-void ReplicatorImpl::AddDetached(TargetStatus status) {
-  detached_.push_back(std::move(status));
-}
-
-void ReplicatorImpl::ReadFrom(const VolumeConfig& config,
-                              const std::string& credentials_file,
-                              Volume& volume) {
-  copies_ = OpenCopies(world_, config, volume.volume_id(), credentials_file,
-                       cancel_reads_);
-  hydrator_ =
-      std::make_unique<Hydrator>(world_, volume, copies_, HydratorOptions());
-  scrubber_ = std::make_unique<Scrubber>(world_, volume,
-                                         PlacesOf(volume, copies_, config),
-                                         ScrubOptionsOf(config));
-}
-
 void ReplicatorImpl::Start() {
-  if (hydrator_ != nullptr) hydrator_->Start();
-  if (scrubber_ != nullptr) scrubber_->Start();
+  hydrator_.Start();
+  scrubber_.Start();
   started_ = true;
-  for (const auto& shipper : shippers_) shipper->Start();
+  for (const auto& target : targets()) {
+    if (target->shipper) target->shipper->Start();
+  }
   ReleaseCommits();
-  if (!shippers_.empty()) watcher_ = std::thread([this] { Watch(); });
+  if (!is_detached_) watcher_ = std::thread([this] { Watch(); });
 }
 
 void ReplicatorImpl::Stop() {
@@ -215,22 +170,28 @@ void ReplicatorImpl::Stop() {
     stopping_ = true;
   }
   changed_.SignalAll();
-  if (hydrator_ != nullptr) hydrator_->RequestStop();
-  if (scrubber_ != nullptr) scrubber_->RequestStop();
-  cancel_reads_->Cancel();
-  for (const auto& shipper : shippers_) shipper->RequestStop();
-  for (const auto& shipper : shippers_) shipper->Join();
-  if (hydrator_ != nullptr) hydrator_->Join();
-  if (scrubber_ != nullptr) scrubber_->Join();
+  hydrator_.RequestStop();
+  scrubber_.RequestStop();
+  const MutexLock lock(changes_mu_);
+  const Targets all = targets();
+  for (const auto& target : all) {
+    target->copy->Close();
+    if (target->shipper) target->shipper->RequestStop();
+  }
+  for (const auto& target : all) {
+    if (target->shipper) target->shipper->Join();
+  }
+  hydrator_.Join();
+  scrubber_.Join();
   if (watcher_.joinable()) watcher_.join();
 }
 
 // The primary need not keep for the targets what all of them can do without.
 void ReplicatorImpl::ReleaseCommits() {
-  if (source_ == nullptr || !detached_.empty()) return;
+  if (is_detached_) return;
   CommitSeq released(std::numeric_limits<uint64_t>::max());
-  for (const auto& shipper : shippers_) {
-    released = std::min(released, shipper->released());
+  for (const auto& target : targets()) {
+    released = std::min(released, target->shipper->released());
   }
   source_->ReleaseCommits(released);
 }
@@ -242,7 +203,7 @@ void ReplicatorImpl::Watch() {
   while (true) {
     if (source_->WaitForCommit(seen, kWatchNanos)) {
       seen = source_->head().seq;
-      for (const auto& shipper : shippers_) shipper->Wake();
+      for (const auto& target : targets()) target->shipper->Wake();
     }
     ReleaseCommits();
     const MutexLock lock(mu_);
@@ -271,7 +232,7 @@ Status ReplicatorImpl::WaitFor(const std::string& target, CommitSeq seq,
   while (true) {
     bool known = target == "all";
     const TargetStatus* lagging = nullptr;
-    const std::vector<TargetStatus> all = status();
+    const std::vector<TargetStatus> all = StatusLocked();
     for (const TargetStatus& one : all) {
       if (target != "all" && target != one.name) continue;
       known = true;
@@ -297,13 +258,22 @@ Status ReplicatorImpl::WaitFor(const std::string& target, CommitSeq seq,
 }
 
 void ReplicatorImpl::Nudge() {
-  for (const auto& shipper : shippers_) shipper->Nudge();
+  for (const auto& target : targets()) {
+    if (target->shipper) target->shipper->Nudge();
+  }
 }
 
 std::vector<TargetStatus> ReplicatorImpl::status() const {
+  const MutexLock lock(mu_);
+  return StatusLocked();
+}
+
+std::vector<TargetStatus> ReplicatorImpl::StatusLocked() const {
   std::vector<TargetStatus> all;
-  for (const auto& shipper : shippers_) all.push_back(shipper->status());
-  all.insert(all.end(), detached_.begin(), detached_.end());
+  for (const auto& target : targets_) {
+    all.push_back(target->shipper ? target->shipper->status()
+                                  : target->last_known);
+  }
   return all;
 }
 

@@ -5,7 +5,8 @@
 // Keeps O3 (packs, then the commit, then the watermark), O8 (nothing here is
 // ever waited for by a writer), O9 (claims before it ships; stops when
 // fenced).
-// Thread rule: Start and Stop by one thread; the rest by any.
+// Thread rule: Start and Stop by one thread; the rest by any, AddTarget and
+// RemoveTarget one at a time.
 #pragma once
 
 #include <memory>
@@ -18,6 +19,20 @@
 
 namespace trefoil {
 
+// One of the disks that take turns at a `dir:` target; its id is on it.
+struct TargetDisk {
+  std::string id;  // 32 hex digits; empty: the target is no disk
+  std::string label;
+};
+
+struct DiskStatus {
+  TargetDisk disk;
+  bool is_in = false;
+  CommitSeq watermark;
+  int64_t watermark_time_nanos = 0;
+  int64_t complete_nanos = 0;
+};
+
 // Everything `trefoil status` says of one target.
 struct TargetStatus {
   std::string name;
@@ -29,6 +44,8 @@ struct TargetStatus {
   std::string state;
   CommitSeq watermark;               // newest commit held completely; 0: none
   int64_t watermark_time_nanos = 0;  // the time that it stands for
+  // When it was last seen to hold everything; 0: never.
+  int64_t complete_nanos = 0;
   // Number of the newest volume object that was read back from it; 0: none.
   uint64_t volume_object = 0;
   uint64_t objects_held = 0;
@@ -42,6 +59,8 @@ struct TargetStatus {
   // volume never made: it was rolled back, emptied or tampered with.
   std::string notice;  // empty: never
   int64_t notice_time_nanos = 0;
+  // The figures above are those of the first one, which is in or was last.
+  std::vector<DiskStatus> disks;
 };
 
 // Of a recovered volume whose packs are not all here yet.
@@ -76,6 +95,13 @@ class Replicator {
                          int64_t timeout_nanos) = 0;
   // Makes shippers that back off try again now.
   virtual void Nudge() = 0;
+  // A target that the configuration has got: it is shipped to from now on, and
+  // read from. kAlreadyExists for a name in use; kReadOnly before Start.
+  virtual Status AddTarget(const TargetSettings& target) = 0;
+  // A target that the configuration has no more: when this returns, nothing
+  // uses it, and what was remembered of it is gone. Ends what is under way
+  // there. kNotFound for a name that is no target.
+  virtual Status RemoveTarget(const std::string& name) = 0;
   [[nodiscard]] virtual std::vector<TargetStatus> status() const = 0;
   [[nodiscard]] virtual HydrationStatus hydration() const = 0;
   // As Scrubber; 0 and false where there is nothing to scrub.
@@ -92,5 +118,9 @@ class Replicator {
 Result<std::vector<TargetStatus>> LoadTargetStatus(Env& env,
                                                    const std::string& volume,
                                                    const VolumeConfig& config);
+
+// Removes what VOLUME/targets and VOLUME/scrub remember of a target.
+Status ForgetTarget(Env& env, const std::string& volume,
+                    const std::string& target_name);
 
 }  // namespace trefoil

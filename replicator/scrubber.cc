@@ -39,19 +39,8 @@ void SetIoPriority(bool idle) {
 
 Scrubber::Scrubber(World world, Volume& volume, std::vector<ScrubPlace> places,
                    ScrubOptions options)
-    : world_(world),
-      volume_(volume),
-      places_(std::move(places)),
-      options_(options),
-      far_since_nanos_(places_.size()),
-      far_bytes_(places_.size()) {
-  const MutexLock lock(mu_);
-  for (const ScrubPlace& place : places_) {
-    ledgers_.push_back(
-        ScrubLedger::Load(world_.env, LedgerPath(place.copy.name)));
-    status_.emplace_back();
-    status_.back().name = place.copy.name;
-  }
+    : world_(world), volume_(volume), options_(options) {
+  SetPlaces(std::move(places));
 }
 
 Scrubber::~Scrubber() {
@@ -80,8 +69,35 @@ bool Scrubber::stopping() const {
   return stopping_;
 }
 
-std::string Scrubber::LedgerPath(const std::string& name) const {
-  return JoinPath(JoinPath(volume_.path(), "scrub"), name);
+void Scrubber::SetPlaces(std::vector<ScrubPlace> places) {
+  Places next;
+  const MutexLock lock(mu_);
+  for (ScrubPlace& place : places) {
+    const auto known =
+        std::find_if(places_.begin(), places_.end(), [&](const auto& other) {
+          return other->copy.store == place.copy.store;
+        });
+    if (known != places_.end()) {
+      next.push_back(*known);
+      continue;
+    }
+    next.push_back(std::make_shared<Place>(std::move(place)));
+    next.back()->status.name = next.back()->copy.name;
+  }
+  places_ = std::move(next);
+}
+
+Scrubber::Places Scrubber::places() const {
+  const MutexLock lock(mu_);
+  return places_;
+}
+
+// Names of targets have no '.', and a disk is named by hex digits.
+std::string Scrubber::LedgerPath(const Place& place) const {
+  const std::string& disk = place.ledger_disk;
+  return JoinPath(
+      JoinPath(volume_.path(), "scrub"),
+      disk.empty() ? place.copy.name : place.copy.name + "." + disk);
 }
 
 uint64_t Scrubber::Request(bool far) {
@@ -107,8 +123,10 @@ bool Scrubber::WaitFor(uint64_t request, int64_t timeout_nanos) {
 }
 
 std::vector<ScrubStatus> Scrubber::status() const {
+  std::vector<ScrubStatus> all;
   const MutexLock lock(mu_);
-  return status_;
+  for (const auto& place : places_) all.push_back(place->status);
+  return all;
 }
 
 void Scrubber::Run() {
@@ -137,9 +155,9 @@ void Scrubber::Pass() {
     request = requested_ > done_ ? requested_ : 0;
     far = std::exchange(far_requested_, false);
   }
-  for (size_t i = 0; i < places_.size() && !stopping(); ++i) {
-    const bool asked = request > 0 && (far || !places_[i].is_far);
-    PassOver(i, asked);
+  for (const auto& place : places()) {
+    if (stopping()) break;
+    PassOver(*place, request > 0 && (far || !place->is_far));
   }
   if (request == 0) return;
   {
@@ -149,14 +167,22 @@ void Scrubber::Pass() {
   changed_.SignalAll();
 }
 
-void Scrubber::PassOver(size_t place, bool asked) {
+void Scrubber::PassOver(Place& place, bool asked) {
   SetIoPriority(!asked);
-  if (places_[place].is_primary) HealMissing(place);
-  const auto due = FindDue(place, asked);
-  Status ended = due.status();
+  LoadLedger(place);
+  if (place.is_primary) HealMissing(place);
+  const Status ended = PassOverDue(place, asked);
+  const MutexLock lock(mu_);
+  place.status.last_error = ended.ok() ? "" : ended.ToString();
+  place.status.oldest_nanos = place.ledger.Oldest(place.status.objects);
+}
+
+Status Scrubber::PassOverDue(Place& place, bool asked) {
+  TREFOIL_ASSIGN(const std::vector<Due> due, FindDue(place, asked));
+  Status ended;
   int64_t saved = world_.clock.MonotonicNanos();
-  for (size_t i = 0; ended.ok() && i < due->size() && !stopping(); ++i) {
-    const ObjectItem& object = (*due)[i].object;
+  for (size_t i = 0; ended.ok() && i < due.size() && !stopping(); ++i) {
+    const ObjectItem& object = due[i].object;
     if (!asked && !TakeShare(place, object.size_bytes)) break;
     ended = Verify(place, object);
     if (!asked) Pace(object.size_bytes);
@@ -164,15 +190,12 @@ void Scrubber::PassOver(size_t place, bool asked) {
     SaveLedger(place);
     saved = world_.clock.MonotonicNanos();
   }
-  if (due.ok() && !due->empty()) SaveLedger(place);
-  const MutexLock lock(mu_);
-  ScrubStatus& status = status_[place];
-  status.last_error = ended.ok() ? "" : ended.ToString();
-  NoteOldest(place);
+  if (!due.empty()) SaveLedger(place);
+  return ended;
 }
 
 // A pack that the index names and that is not there; unless it never was.
-void Scrubber::HealMissing(size_t place) {
+void Scrubber::HealMissing(Place& place) {
   if (FindHydration(world_.env, volume_.path())) return;
   const auto missing = volume_.MissingPacks();
   if (!missing.ok()) return;
@@ -183,26 +206,25 @@ void Scrubber::HealMissing(size_t place) {
   }
 }
 
-Result<std::vector<ObjectItem>> Scrubber::List(size_t place) {
+Result<std::vector<ObjectItem>> Scrubber::List(Place& place) {
   std::vector<ObjectItem> objects;
   for (const char* prefix : {"volume/", "checkpoint/", "commit/", "pack/"}) {
-    TREFOIL_TRY(places_[place].copy.store->List(
-        prefix, "", [&](const ObjectInfo& info) {
-          const auto parsed = ParseObjectKey(info.key);
-          if (parsed.ok()) {
-            objects.push_back({info.key, parsed->name, info.size_bytes});
-          }
-          return !stopping();
-        }));
+    TREFOIL_TRY(place.copy.store->List(prefix, "", [&](const ObjectInfo& info) {
+      const auto parsed = ParseObjectKey(info.key);
+      if (parsed.ok()) {
+        objects.push_back({info.key, parsed->name, info.size_bytes});
+      }
+      return !stopping();
+    }));
   }
   if (!stopping()) return objects;
   return Status(StatusCode::kUnavailable, "stopping");
 }
 
 // Oldest first.
-Result<std::vector<Scrubber::Due>> Scrubber::FindDue(size_t place, bool asked) {
+Result<std::vector<Scrubber::Due>> Scrubber::FindDue(Place& place, bool asked) {
   TREFOIL_ASSIGN(const auto objects, List(place));
-  ScrubLedger& ledger = ledgers_[place];
+  ScrubLedger& ledger = place.ledger;
   NameSet names;
   std::vector<Due> due;
   // So that all is done before the period has passed.
@@ -218,14 +240,14 @@ Result<std::vector<Scrubber::Due>> Scrubber::FindDue(size_t place, bool asked) {
     return a.verified_nanos < b.verified_nanos;
   });
   const MutexLock lock(mu_);
-  status_[place].objects = objects.size();
-  status_[place].due = due.size();
+  place.status.objects = objects.size();
+  place.status.due = due.size();
   return due;
 }
 
 // The damage of one object is not this pass's end; a copy that is away is.
-Status Scrubber::Verify(size_t place, const ObjectItem& object) {
-  ObjectStore& store = *places_[place].copy.store;
+Status Scrubber::Verify(Place& place, const ObjectItem& object) {
+  ObjectStore& store = *place.copy.store;
   const Status verified =
       VerifyObjectHash(store, object.key, object.size_bytes);
   const bool is_bad =
@@ -240,33 +262,33 @@ Status Scrubber::Verify(size_t place, const ObjectItem& object) {
     NoteBad(place, object.key, healed);
     if (!healed.ok()) return OkStatus();
   }
-  ledgers_[place].Verified(object.name, world_.clock.WallNanos());
+  place.ledger.Verified(object.name, world_.clock.WallNanos());
   const MutexLock lock(mu_);
-  status_[place].bytes_verified += object.size_bytes;
-  if (status_[place].due > 0) --status_[place].due;
+  place.status.bytes_verified += object.size_bytes;
+  if (place.status.due > 0) --place.status.due;
   return OkStatus();
 }
 
-Status Scrubber::Heal(size_t place, const ObjectItem& object,
+Status Scrubber::Heal(Place& place, const ObjectItem& object,
                       const Status& why) {
-  if (places_[place].is_primary) return volume_.Heal(object.key, why);
+  if (place.is_primary) return volume_.Heal(object.key, why);
   if (!options_.heals_copies) return why;
   ObjectCopies others;
-  for (size_t i = 0; i < places_.size(); ++i) {
-    if (i != place) others.push_back(places_[i].copy);
+  for (const auto& other : places()) {
+    if (other.get() != &place) others.push_back(other->copy);
   }
-  const auto healed = HealObject(others, object.key, object.size_bytes,
-                                 *places_[place].copy.store);
+  const auto healed =
+      HealObject(others, object.key, object.size_bytes, *place.copy.store);
   if (!healed.ok()) return healed.status();
   LogWarning("replicator", "healed {} of {} from {}: {}", object.key,
-             places_[place].copy.name, *healed, why.ToString());
+             place.copy.name, *healed, why.ToString());
   return OkStatus();
 }
 
-void Scrubber::NoteBad(size_t place, const std::string& key,
+void Scrubber::NoteBad(Place& place, const std::string& key,
                        const Status& healed) {
   const MutexLock lock(mu_);
-  ScrubStatus& status = status_[place];
+  ScrubStatus& status = place.status;
   if (healed.ok()) {
     ++status.healed;
     std::erase(status.bad, key);
@@ -280,22 +302,18 @@ void Scrubber::NoteBad(size_t place, const std::string& key,
   if (!known && status.bad.size() < kMaxBadKeys) status.bad.push_back(key);
 }
 
-void Scrubber::NoteOldest(size_t place) {
-  status_[place].oldest_nanos = ledgers_[place].Oldest(status_[place].objects);
-}
-
 // Whether today's share of a far copy has so much left; a larger object than
 // all of it may begin one.
-bool Scrubber::TakeShare(size_t place, uint64_t bytes) {
-  if (!places_[place].is_far) return true;
+bool Scrubber::TakeShare(Place& place, uint64_t bytes) {
+  if (!place.is_far) return true;
   const int64_t now = world_.clock.MonotonicNanos();
-  if (far_bytes_[place] == 0 || now - far_since_nanos_[place] >= kNanosPerDay) {
-    far_since_nanos_[place] = now;
-    far_bytes_[place] = 0;
+  if (place.far_bytes == 0 || now - place.far_since_nanos >= kNanosPerDay) {
+    place.far_since_nanos = now;
+    place.far_bytes = 0;
   }
-  const bool fits = far_bytes_[place] == 0 ||
-                    far_bytes_[place] + bytes <= options_.far_bytes_per_day;
-  if (fits) far_bytes_[place] += bytes;
+  const bool fits = place.far_bytes == 0 ||
+                    place.far_bytes + bytes <= options_.far_bytes_per_day;
+  if (fits) place.far_bytes += bytes;
   return fits;
 }
 
@@ -314,9 +332,28 @@ void Scrubber::Pace(uint64_t bytes) {
   }
 }
 
-void Scrubber::SaveLedger(size_t place) {
-  const std::string& name = places_[place].copy.name;
-  const Status saved = ledgers_[place].Save(world_.env, LedgerPath(name));
+void Scrubber::LoadLedger(Place& place) {
+  const std::string disk = place.disk ? place.disk() : "";
+  if (place.has_ledger && disk == place.ledger_disk) return;
+  place.ledger_disk = disk;
+  place.ledger = ScrubLedger::Load(world_.env, LedgerPath(place));
+  place.has_ledger = true;
+  const MutexLock lock(mu_);
+  place.status.bad.clear();
+}
+
+void Scrubber::SaveLedger(Place& place) {
+  const Places now = places();
+  const bool is_removed =
+      std::none_of(now.begin(), now.end(),
+                   [&](const auto& other) { return other.get() == &place; });
+  if (is_removed) return;
+  // Another disk may have taken the place while this one was read.
+  if (place.disk && place.disk() != place.ledger_disk) {
+    place.has_ledger = false;
+    return;
+  }
+  const Status saved = place.ledger.Save(world_.env, LedgerPath(place));
   if (!saved.ok()) LogWarning("replicator", "scrub: {}", saved.ToString());
 }
 

@@ -7,10 +7,13 @@
 // Keeps O4 and O10 (a bad object is replaced only by bytes that hash to its
 // name), O8 (nobody waits for it) and O9 (a detached volume heals its own
 // objects only).
-// Thread rule: Start and the stops by one thread, the rest by any.
+// Thread rule: Start and the stops by one thread, the rest by any. Pass by one
+// thread, and not after Start.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -38,6 +41,9 @@ struct ScrubPlace {
   ObjectCopy copy;
   bool is_primary = false;
   bool is_far = false;
+  // Which of several disks takes this copy's place now, so that what was
+  // verified on one is not taken for another's; empty: none. May be null.
+  std::function<std::string()> disk = nullptr;
 };
 
 class Scrubber {
@@ -49,6 +55,10 @@ class Scrubber {
   Scrubber(const Scrubber&) = delete;
   Scrubber& operator=(const Scrubber&) = delete;
 
+  // Places that were there before, known by their stores, go on as they are.
+  // What a pass under way still does with others is harmless where their stores
+  // are closed.
+  void SetPlaces(std::vector<ScrubPlace> places) EXCLUDES(mu_);
   void Start();
   void RequestStop();
   void Join();
@@ -67,33 +77,41 @@ class Scrubber {
     int64_t verified_nanos = 0;
   };
 
+  // A place and what is known of it. Of the thread but for `status`.
+  struct Place : ScrubPlace {
+    explicit Place(ScrubPlace place) : ScrubPlace(std::move(place)) {}
+    std::string ledger_disk;  // the disk that `ledger` is of
+    bool has_ledger = false;
+    ScrubLedger ledger;
+    int64_t far_since_nanos = 0;  // when a day's share began
+    uint64_t far_bytes = 0;       // of it
+    ScrubStatus status;           // guarded by mu_
+  };
+  using Places = std::vector<std::shared_ptr<Place>>;
+
   void Run();
   // `asked`: everything whatever its age, and without pauses.
-  void PassOver(size_t place, bool asked);
-  void HealMissing(size_t place);
-  Result<std::vector<ObjectItem>> List(size_t place);
-  Result<std::vector<Due>> FindDue(size_t place, bool asked);
-  Status Verify(size_t place, const ObjectItem& object);
-  Status Heal(size_t place, const ObjectItem& object, const Status& why);
-  void NoteBad(size_t place, const std::string& key, const Status& healed)
+  void PassOver(Place& place, bool asked);
+  Status PassOverDue(Place& place, bool asked);
+  void HealMissing(Place& place);
+  Result<std::vector<ObjectItem>> List(Place& place);
+  Result<std::vector<Due>> FindDue(Place& place, bool asked);
+  Status Verify(Place& place, const ObjectItem& object);
+  Status Heal(Place& place, const ObjectItem& object, const Status& why);
+  void NoteBad(Place& place, const std::string& key, const Status& healed)
       EXCLUDES(mu_);
-  void NoteOldest(size_t place) REQUIRES(mu_);
-  bool TakeShare(size_t place, uint64_t bytes);
+  bool TakeShare(Place& place, uint64_t bytes);
   void Pace(uint64_t bytes) EXCLUDES(mu_);
-  void SaveLedger(size_t place);
-  [[nodiscard]] std::string LedgerPath(const std::string& name) const;
+  void LoadLedger(Place& place);
+  void SaveLedger(Place& place);
+  [[nodiscard]] std::string LedgerPath(const Place& place) const;
+  [[nodiscard]] Places places() const EXCLUDES(mu_);
   [[nodiscard]] bool stopping() const EXCLUDES(mu_);
 
   const World world_;
   Volume& volume_;
-  const std::vector<ScrubPlace> places_;
   const ScrubOptions options_;
   std::thread thread_;
-
-  // Of the thread.
-  std::vector<ScrubLedger> ledgers_;
-  std::vector<int64_t> far_since_nanos_;  // when a day's share began
-  std::vector<uint64_t> far_bytes_;       // of it
 
   mutable Mutex mu_;
   CondVar changed_;
@@ -101,7 +119,7 @@ class Scrubber {
   uint64_t requested_ GUARDED_BY(mu_) = 0;
   uint64_t done_ GUARDED_BY(mu_) = 0;
   bool far_requested_ GUARDED_BY(mu_) = false;
-  std::vector<ScrubStatus> status_ GUARDED_BY(mu_);
+  Places places_ GUARDED_BY(mu_);
 };
 
 }  // namespace trefoil

@@ -13,12 +13,30 @@ namespace trefoil {
 
 Status Shipper::Connect() {
   TREFOIL_ASSIGN(store_, options_.open(cancel_));
+  if (options_.disk_of) UseDisk(options_.disk_of(*store_));
   TREFOIL_TRY(side_.Learn(*store_));
   TREFOIL_TRY(Claim());
   if (options_.tidy) TREFOIL_TRY(options_.tidy(*store_));
   checked_nanos_ = world_.clock.MonotonicNanos();
   TREFOIL_TRY(PutVolumeObject());
   return Validate();
+}
+
+// What is known of one disk says nothing of another.
+void Shipper::UseDisk(const TargetDisk& disk) {
+  {
+    const MutexLock lock(mu_);
+    disk_is_in_ = true;
+    dirty_ = true;
+    if (!state_.UseDisk(disk)) return;
+  }
+  LogInfo("replicator", "target {} is disk {} {} now", options_.name, disk.id,
+          disk.label);
+  held_ = ClaimName();
+  audited_ = false;
+  full_ = false;
+  watermark_key_.clear();
+  backlog_.Reset(Watermark().seq, {});
 }
 
 Status Shipper::PutVolumeObject() {
@@ -43,13 +61,12 @@ Status Shipper::PutVolumeObject() {
   return done;
 }
 
-// The newest local commit of an older generation: where ours begins. The
-// chain's generations only grow, so it can be found by halving. Commits that a
-// checkpoint stands for are older than all that this opening has made when it
-// first looks.
-Result<CommitRef> Shipper::FindClaimBase() {
-  const CommitRef head = source_.head();
-  if (head.seq.value == 0 || head.generation < source_.generation()) {
+// The chain's generations only grow, so it can be found by halving. Commits
+// that a checkpoint stands for are older than all that this opening has made
+// when it first looks.
+Result<CommitRef> FindClaimBase(CommitSource& source) {
+  const CommitRef head = source.head();
+  if (head.seq.value == 0 || head.generation < source.generation()) {
     return head;
   }
   CommitRef base;
@@ -57,10 +74,10 @@ Result<CommitRef> Shipper::FindClaimBase() {
   uint64_t last = head.seq.value;  // is of our generation
   while (first < last) {
     const uint64_t middle = first + (last - first) / 2;
-    const auto commit = source_.NextCommit(CommitSeq(middle - 1));
+    const auto commit = source.NextCommit(CommitSeq(middle - 1));
     const bool is_trimmed = commit.status().Is(StatusCode::kTrimmed);
     if (!is_trimmed) TREFOIL_TRY(commit.status());
-    if (is_trimmed || commit->generation < source_.generation()) {
+    if (is_trimmed || commit->generation < source.generation()) {
       base = is_trimmed ? CommitRef() : *commit;
       base.seq = CommitSeq(middle);
       first = middle + 1;
@@ -118,7 +135,7 @@ Status Shipper::Claim() {
   // Remembered before it is made: a claim must never be taken for a stranger's.
   TREFOIL_TRY(SaveState());
   if (!claim_base_) {
-    TREFOIL_ASSIGN(claim_base_, FindClaimBase());
+    TREFOIL_ASSIGN(claim_base_, FindClaimBase(source_));
   }
   claim.base_seq = claim_base_->seq;
   claim.base_generation = claim_base_->generation;
@@ -166,6 +183,7 @@ Status Shipper::Audit() {
   if (found.complete.seq == source_.head().seq) found.held.sizes.clear();
   backlog_.Reset(found.complete.seq, std::move(found.held));
   audited_ = true;
+  seen_ = true;
   return OkStatus();
 }
 

@@ -31,8 +31,10 @@ Shipper::Shipper(World world, CommitSource& source, const InstanceId& instance,
       side_(source),
       gc_(source, options_.gc_grace_nanos) {
   if (const Status loaded = LoadState(); !loaded.ok()) NoteError(loaded);
+  claim_base_ = options_.claim_base;
+  if (claim_base_) return;
   // While nothing of this opening was let go yet.
-  if (const auto base = FindClaimBase(); base.ok()) claim_base_ = *base;
+  if (const auto base = FindClaimBase(source_); base.ok()) claim_base_ = *base;
 }
 
 Shipper::~Shipper() {
@@ -125,10 +127,13 @@ bool Shipper::EndSession(const Status& ended) {
   NoteError(ended);
   SaveStateIfDue();
   full_ = ended.Is(StatusCode::kNoSpace);
-  // Fenced is for good (O9): only an explicit takeover ends it.
-  fenced_ = ended.Is(StatusCode::kFenced);
+  // Fenced is for good (O9): only an explicit takeover ends it, or another
+  // disk.
+  fenced_ = ended.Is(StatusCode::kFenced) && !options_.removable;
   if (ended.Is(StatusCode::kUnavailable) && options_.removable) {
     audited_ = false;
+    const MutexLock lock(mu_);
+    disk_is_in_ = false;
   }
   failures_ = progressed_ ? 1 : failures_ + 1;
   const int doublings = std::clamp(failures_ - 1, 0, kMaxDoublings);
@@ -191,6 +196,7 @@ Result<bool> Shipper::ShipMore() {
     }
     NoteSuccess();
     SetState("up to date");
+    if (std::exchange(seen_, false)) NoteComplete();
     TREFOIL_ASSIGN(const bool more, CollectGarbage());
     return !more;
   }
@@ -233,6 +239,7 @@ Status Shipper::ShipFront() {
   if (!backlog_.IsPresent(last)) TREFOIL_TRY(PutObject(last.key, last.name));
   if (backlog_.rebasing()) side_.NotePut(last);
   backlog_.FrontDone();
+  seen_ = true;
   NoteSuccess();
   PublishBacklog();
   SetWatermark(ref, last.key);
@@ -272,6 +279,7 @@ Result<bool> Shipper::CollectGarbage() {
 Status Shipper::CheckClaim() {
   checked_nanos_ = world_.clock.MonotonicNanos();
   const Status owner = CheckStillOwner(*store_, held_);
+  seen_ = owner.ok();
   if (!owner.Is(StatusCode::kNotFound)) return owner;
   // An emptied target, perhaps: the next session claims it and looks.
   audited_ = false;

@@ -42,6 +42,11 @@ struct ShipperOptions {
   // Clears away what an earlier owner broke off; called once the target is
   // claimed. May be empty.
   std::function<Status(ObjectStore&)> tidy;
+  // Which of the disks that take turns an opened target is; each has a state
+  // of its own. May be empty: there is only one.
+  std::function<TargetDisk(ObjectStore&)> disk_of;
+  // What FindClaimBase answered in time; else it is asked now.
+  std::optional<CommitRef> claim_base;
   // The target is known to enforce PutMode::kIfAbsent.
   bool store_decides = false;
   // A medium that can be unplugged: when it is back it may be another one.
@@ -58,6 +63,10 @@ struct ShipperOptions {
   // A save costs the primary disk a sync.
   int64_t save_nanos = 3'000'000'000;
 };
+
+// The newest local commit of an older generation: where this opening's chain
+// begins. To be asked before anything of this opening is let go.
+Result<CommitRef> FindClaimBase(CommitSource& source);
 
 class Shipper {
  public:
@@ -113,10 +122,10 @@ class Shipper {
 
   // --- Beginning of a session: session.cc --------------------------------
   Status Connect();
+  void UseDisk(const TargetDisk& disk);
   // Whenever the ways in were changed.
   Status PutVolumeObject();
   Status Claim();
-  Result<CommitRef> FindClaimBase();
   Result<bool> ClaimIsOurs(const ClaimName& claim);
   Status Validate();
   Status Audit();
@@ -140,6 +149,8 @@ class Shipper {
   void NoteDeleted(uint64_t bytes);
   void NoteError(const Status& error);
   void NoteSuccess();
+  // Everything is there, as was just seen.
+  void NoteComplete();
   // Something that people should know of, and that shipping puts right.
   void NoteNotice(const std::string& notice);
   void PublishBacklog();
@@ -172,6 +183,7 @@ class Shipper {
   bool audited_ = false;
   bool progressed_ = false;
   bool in_session_ = false;
+  bool seen_ = false;  // the target was looked at since NoteComplete
   bool fenced_ = false;
   int failures_ = 0;              // sessions in a row without progress
   int64_t not_before_nanos_ = 0;  // when the next session may begin
@@ -183,6 +195,7 @@ class Shipper {
   mutable Mutex mu_;  // a leaf
   CondVar changed_;
   TargetState state_ GUARDED_BY(mu_);
+  bool disk_is_in_ GUARDED_BY(mu_) = false;
   CommitSeq released_ GUARDED_BY(mu_);
   bool dirty_ GUARDED_BY(mu_) = false;
   bool nudged_ GUARDED_BY(mu_) = false;

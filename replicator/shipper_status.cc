@@ -34,6 +34,7 @@ TargetStatus Shipper::status() const {
   const uint64_t rate = meter_.BytesPerSecond();
   const MutexLock lock(mu_);
   TargetStatus status = state_.status;
+  status.disks = state_.Disks(disk_is_in_);
   status.bytes_per_second = rate;
   if (status.state == "up to date" && status.watermark < head) {
     status.state = "catching up";
@@ -165,6 +166,15 @@ void Shipper::NoteSuccess() {
     dirty_ = true;
   }
   LogInfo(kTag, "target {} works again", options_.name);
+}
+
+void Shipper::NoteComplete() {
+  // A save costs the primary disk a sync.
+  constexpr int64_t kSaveNanos = 600'000'000'000;
+  const int64_t now = world_.clock.WallNanos();
+  const MutexLock lock(mu_);
+  if (now - state_.status.complete_nanos > kSaveNanos) dirty_ = true;
+  state_.status.complete_nanos = now;
 }
 
 void Shipper::NoteNotice(const std::string& notice) {

@@ -60,8 +60,8 @@ class TakingOver {
 };
 
 Status TakingOver::ReadVolume() {
-  TREFOIL_ASSIGN(config_, LoadConfig(world_.env, path_));
   TREFOIL_ASSIGN(lock_, LockVolume(world_.env, path_));
+  TREFOIL_ASSIGN(config_, LoadConfig(world_.env, path_));
   if (world_.env.Exists(Path("recovering"))) {
     return Status(StatusCode::kInvalidArgument,
                   path_ +
@@ -133,6 +133,8 @@ Status TakingOver::ClaimOne(Reached& target) {
   TargetState state;
   auto known = LoadTargetState(world_.env, path);
   if (known.ok()) state = std::move(*known);
+  // What was known of another disk says nothing of this one.
+  state.UseDisk(DiskOf(*target.store));
   state.status.name = target.settings.name;
   state.status.url = target.settings.url;
   if (state.status.state.empty()) state.status.state = "unknown";
@@ -171,8 +173,10 @@ Status TakingOver::Run() {
   TREFOIL_TRY(ReadVolume());
   TREFOIL_TRY(ReachTargets());
   TREFOIL_TRY(ClaimAll());
-  config_.detached = false;
-  return SaveConfig(world_.env, path_, config_);
+  return ChangeConfig(world_.env, path_, [](VolumeConfig* config) {
+    config->detached = false;
+    return OkStatus();
+  });
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
   TargetConfig config;
   config.retry.attempts_max = limits.attempts_max;
   config.retry.time_max = limits.time_max;
+  config.http.connect_timeout = limits.connect_timeout;
+  config.http.stall_timeout = limits.stall_timeout;
   config.name = target.name;
   config.url = target.url;
   TREFOIL_ASSIGN(config.options, ParseTargetOptions(target.options));
@@ -37,6 +39,19 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
   }
   return OpenTarget(config, world.env, world.clock, world.random,
                     std::move(cancel));
+}
+
+TargetDisk DiskOf(ObjectStore& store) {
+  const auto* dir = dynamic_cast<DirStore*>(&store);
+  if (dir == nullptr || !dir->expected()) return {};
+  return {dir->expected()->target_id, dir->expected()->label};
+}
+
+std::string DiskIn(const TargetSettings& target, Env& env) {
+  const auto url = ParseTargetUrl(target.url);
+  if (!url.ok() || url->kind != TargetKind::kDir) return "";
+  const auto id = ReadDirTargetId(env, url->path);
+  return id.ok() ? id->target_id : "";
 }
 
 Status TidyTarget(ObjectStore& store) {

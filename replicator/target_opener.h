@@ -18,6 +18,8 @@ namespace trefoil {
 struct RetryLimits {
   int attempts_max = 6;
   std::chrono::nanoseconds time_max = std::chrono::seconds(60);
+  std::chrono::seconds connect_timeout{10};
+  std::chrono::seconds stall_timeout{60};
 };
 
 // The store of a target of volume `volume_id`. For a `dir:` target the medium
@@ -27,6 +29,14 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
     const TargetSettings& target, const std::string& credentials_file,
     const VolumeId& volume_id, World world, std::shared_ptr<CancelToken> cancel,
     const RetryLimits& limits = {});
+
+// The disk that a store of OpenVolumeTarget insists on; empty for other
+// targets.
+TargetDisk DiskOf(ObjectStore& store);
+
+// The id of the disk that is at the place of a `dir:` target; empty when none
+// is.
+std::string DiskIn(const TargetSettings& target, Env& env);
 
 // Removes what broken-off writes left on a target that OpenVolumeTarget opened;
 // by its owner only (O9).

@@ -24,6 +24,8 @@ Json ToJson(const TargetState& state) {
     claims.push_back({{"generation", claim.generation.value},
                       {"instance", InstanceHex(claim.instance)}});
   }
+  Json shelf = Json::array();
+  for (const TargetState& other : state.shelf) shelf.push_back(ToJson(other));
   return {{"format", kFormat},
           {"name", status.name},
           {"url", status.url},
@@ -45,7 +47,11 @@ Json ToJson(const TargetState& state) {
           {"notice_time_nanos", status.notice_time_nanos},
           {"claims", std::move(claims)},
           {"claims_known", state.claims_known},
-          {"superseded", state.superseded.value}};
+          {"superseded", state.superseded.value},
+          {"complete_time_nanos", status.complete_nanos},
+          {"disk", state.disk.id},
+          {"label", state.disk.label},
+          {"shelf", std::move(shelf)}};
 }
 
 // Throws what nlohmann::json throws; the one caller catches it.
@@ -89,6 +95,14 @@ TargetState FromJson(const Json& json) {
     std::copy(instance.begin(), instance.end(), claim.instance.begin());
     state.AddClaim(claim);
   }
+  status.complete_nanos = json.value("complete_time_nanos", int64_t{0});
+  state.disk = {json.value("disk", ""), json.value("label", "")};
+  if (!json.contains("shelf")) return state;
+  for (const Json& other : json.at("shelf")) {
+    if (state.shelf.size() >= TargetState::kMaxShelf) break;
+    state.shelf.push_back(FromJson(other));
+    state.shelf.back().shelf.clear();
+  }
   return state;
 }
 
@@ -98,6 +112,49 @@ void TargetState::AddClaim(const ClaimName& claim) {
   if (std::find(claims.begin(), claims.end(), claim) != claims.end()) return;
   claims.push_back(claim);
   if (claims.size() > kMaxClaims) claims.erase(claims.begin());
+}
+
+bool TargetState::UseDisk(const TargetDisk& other) {
+  // A file from before disks were told apart is of the disk that is in.
+  if (disk.id.empty() || disk.id == other.id) {
+    disk = other;
+    return false;
+  }
+  std::vector<TargetState> all = std::move(shelf);
+  TargetState next;
+  const auto known = std::find_if(
+      all.begin(), all.end(),
+      [&](const TargetState& state) { return state.disk.id == other.id; });
+  if (known != all.end()) {
+    next = std::move(*known);
+    all.erase(known);
+  } else {
+    // What this volume claimed elsewhere it did not claim as a stranger.
+    next.claims = claims;
+  }
+  next.disk = other;
+  next.status.name = status.name;
+  next.status.url = status.url;
+  next.status.state = status.state;
+  shelf.clear();
+  all.insert(all.begin(), std::move(*this));
+  if (all.size() > kMaxShelf) all.pop_back();
+  next.shelf = std::move(all);
+  *this = std::move(next);
+  return true;
+}
+
+std::vector<DiskStatus> TargetState::Disks(bool is_in) const {
+  std::vector<DiskStatus> disks;
+  const auto add = [&](const TargetState& state, bool in) {
+    disks.push_back({state.disk, in, state.status.watermark,
+                     state.status.watermark_time_nanos,
+                     state.status.complete_nanos});
+  };
+  if (disk.id.empty()) return disks;
+  add(*this, is_in);
+  for (const TargetState& other : shelf) add(other, false);
+  return disks;
 }
 
 std::string TargetStatePath(const std::string& volume_path,

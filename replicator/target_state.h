@@ -11,7 +11,8 @@
 //     "objects_held", "bytes_held", "objects_waiting", "bytes_waiting",
 //     "bytes_per_second", "last_error", "last_error_time_nanos",
 //     "claims": [{"generation", "instance": 32 hex}], "claims_known",
-//     "superseded" }
+//     "superseded", "complete_time_nanos", "disk", "label",
+//     "shelf": [the same for each other disk that takes turns at its place] }
 //
 // Thread rule: values; one writer per file.
 #pragma once
@@ -26,7 +27,8 @@
 namespace trefoil {
 
 struct TargetState {
-  TargetStatus status;
+  TargetStatus status;  // without `disks`
+  TargetDisk disk;      // whose state this is
   // Names the watermark's commit; the rest of it is in `status`.
   Generation watermark_generation;
   Hash256 watermark_name;
@@ -35,9 +37,17 @@ struct TargetState {
   bool claims_known = false;
   Generation superseded;
 
+  // Of the other disks, the last one that left first; without shelves.
+  std::vector<TargetState> shelf;
+
   static constexpr size_t kMaxClaims = 64;
+  static constexpr size_t kMaxShelf = 32;
   // Appends, dropping the oldest beyond the bound.
   void AddClaim(const ClaimName& claim);
+  // `other` is in: what is known of it takes the place of what is known of the
+  // disk before, which goes to the shelf. False when that is this disk.
+  bool UseDisk(const TargetDisk& other);
+  [[nodiscard]] std::vector<DiskStatus> Disks(bool is_in) const;
 };
 
 std::string TargetStatePath(const std::string& volume_path,

@@ -19,6 +19,7 @@ void AddFsckCommand(CLI::App& trefoil, Action* action);
 void AddScrubCommand(CLI::App& trefoil, Action* action);
 void AddRecoverCommand(CLI::App& trefoil, Action* action);
 void AddTakeoverCommand(CLI::App& trefoil, Action* action);
+void AddTargetCommand(CLI::App& trefoil, Action* action);
 void AddKeyCommand(CLI::App& trefoil, Action* action);
 void AddSambaConfCommand(CLI::App& trefoil, Action* action);
 

@@ -11,11 +11,11 @@
 
 #include "fs/base/bytes.h"
 #include "fs/volume/identity.h"
+#include "replicator/target_change.h"
 #include "tools/block_device.h"
 #include "tools/commands.h"
 #include "tools/created_tree.h"
 #include "tools/init_secrets.h"
-#include "tools/init_targets.h"
 #include "tools/report.h"
 #include "tools/target_arguments.h"
 #include "tools/volume_path.h"
@@ -99,11 +99,12 @@ void WarnAboutPlaces(const InitArguments& arguments,
 }
 
 // Prepares `targets`, those alone that were not yet. Prints how it went.
-Status PrepareTargets(const VolumeId& volume_id, bool force,
-                      std::vector<TargetSettings>* targets) {
+Status PrepareTargets(const std::string& volume, const VolumeId& volume_id,
+                      bool force, std::vector<TargetSettings>* targets) {
+  const TargetOwner owner{RealWorld(), volume, volume_id, ""};
   for (TargetSettings& target : *targets) {
     if (target.options.count(kOptionProbed) != 0) continue;
-    const Result<std::string> can = PrepareTarget(volume_id, &target);
+    const Result<std::string> can = PrepareTarget(owner, &target);
     if (can.ok()) {
       Print(fmt::format("{}: {}\n  {}", target.name, target.url, *can));
       continue;
@@ -140,7 +141,8 @@ Status Make(const InitArguments& arguments,
   TREFOIL_ASSIGN(const VolumeId id, ReadVolumeId(arguments.volume));
   VolumeConfig config;
   config.targets = targets;
-  TREFOIL_TRY(PrepareTargets(id, arguments.force, &config.targets));
+  TREFOIL_TRY(
+      PrepareTargets(arguments.volume, id, arguments.force, &config.targets));
   TREFOIL_TRY(SaveConfig(env, arguments.volume, config));
   TREFOIL_TRY(secrets->WriteKit(id, config));
   made_volume.Keep();
@@ -175,8 +177,17 @@ Status Complete(const InitArguments& arguments,
                         arguments.volume)};
   }
   TREFOIL_ASSIGN(const VolumeId id, ReadVolumeId(arguments.volume));
-  TREFOIL_TRY(PrepareTargets(id, arguments.force, &config.targets));
-  return SaveConfig(env, arguments.volume, config);
+  TREFOIL_TRY(
+      PrepareTargets(arguments.volume, id, arguments.force, &config.targets));
+  const auto take = [&](VolumeConfig* present) {
+    for (TargetSettings& target : present->targets) {
+      for (const TargetSettings& prepared : config.targets) {
+        if (IsPending(target, prepared)) target = prepared;
+      }
+    }
+    return OkStatus();
+  };
+  return ChangeConfig(env, arguments.volume, take);
 }
 
 int RunInit(InitArguments arguments) {

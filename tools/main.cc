@@ -59,6 +59,7 @@ void Declare(CLI::App& trefoil, Action* action) {
   AddScrubCommand(trefoil, action);
   AddRecoverCommand(trefoil, action);
   AddTakeoverCommand(trefoil, action);
+  AddTargetCommand(trefoil, action);
   AddKeyCommand(trefoil, action);
   AddSambaConfCommand(trefoil, action);
 }

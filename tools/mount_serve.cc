@@ -132,12 +132,19 @@ Status MountDaemon::Start() {
   VolumeOptions options = ToVolumeOptions(plan_, config_);
   TREFOIL_ASSIGN(options.secret, FindSecret(plan_));
   TREFOIL_ASSIGN(volume_, OpenVolume(plan_.volume, options));
+  // A command may have changed the targets before it let go of the volume.
+  TREFOIL_ASSIGN(config_, LoadConfig(Env::Posix(), plan_.volume));
   TREFOIL_ASSIGN(replicator_,
                  Replicator::Create(
                      RealWorld(), *volume_, config_,
                      {.credentials_file = plan_.settings.credentials_file}));
   volume_->SetCopies(replicator_->copies());
-  targets_ = std::make_unique<ReplicatorTargets>(*replicator_);
+  targets_ = std::make_unique<ReplicatorTargets>(
+      *replicator_,
+      TargetOwner{RealWorld(), plan_.volume, volume_->volume_id(),
+                  plan_.settings.credentials_file,
+                  std::make_shared<CancelToken>()},
+      !plan_.read_only);
   TREFOIL_TRY(StartSession());
   TREFOIL_TRY(StartControl());
   if (!plan_.read_only) replicator_->Start();
@@ -185,6 +192,7 @@ Status MountDaemon::Serve(StartupReport& report) {
 Status MountDaemon::End() {
   session_.reset();
   if (volume_ != nullptr) volume_->WakeWaiters();
+  if (targets_ != nullptr) targets_->CancelChanges();
   if (control_ != nullptr) control_->Stop();
   if (replicator_ != nullptr) replicator_->Stop();
   if (volume_ != nullptr) volume_->SetCopies({});

@@ -43,6 +43,12 @@ CopyStatus ToCopyStatus(const TargetStatus& target) {
   copy.last_error_time_nanos = target.last_error_time_nanos;
   copy.notice = target.notice;
   copy.notice_time_nanos = target.notice_time_nanos;
+  copy.complete_nanos = target.complete_nanos;
+  for (const DiskStatus& disk : target.disks) {
+    copy.disks.push_back({disk.disk.id, disk.disk.label, disk.is_in,
+                          disk.watermark, disk.watermark_time_nanos,
+                          disk.complete_nanos});
+  }
   return copy;
 }
 

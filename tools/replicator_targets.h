@@ -8,14 +8,18 @@
 #include "fs/control/handlers.h"
 #include "replicator/replicator.h"
 #include "tools/open_volume.h"
+#include "tools/target_changes.h"
 
 namespace trefoil {
 
 class ReplicatorTargets final : public ControlTargets {
  public:
-  // Borrowed; outlives this.
-  explicit ReplicatorTargets(Replicator& replicator)
-      : replicator_(replicator) {}
+  // Borrowed; outlives this. `may_change`: not a volume that nothing is to be
+  // written to.
+  ReplicatorTargets(Replicator& replicator, TargetOwner owner, bool may_change)
+      : replicator_(replicator),
+        changes_(std::move(owner), &replicator),
+        may_change_(may_change) {}
 
   [[nodiscard]] std::vector<CopyStatus> Copies() const override {
     return ToCopyStatus(replicator_.status());
@@ -37,9 +41,27 @@ class ReplicatorTargets final : public ControlTargets {
     return replicator_.WaitFor(target, seq, timeout_nanos);
   }
   void Nudge() override { replicator_.Nudge(); }
+  Result<Json> AddTarget(const TargetSettings& target, bool later) override {
+    TREFOIL_TRY(CheckMayChange());
+    return changes_.Add(target, later);
+  }
+  Result<Json> RemoveTarget(const std::string& name, bool force) override {
+    TREFOIL_TRY(CheckMayChange());
+    return changes_.Remove(name, force);
+  }
+  // Before the control socket goes.
+  void CancelChanges() { changes_.Cancel(); }
 
  private:
+  [[nodiscard]] Status CheckMayChange() const {
+    if (may_change_) return OkStatus();
+    return {StatusCode::kReadOnly,
+            "the volume is mounted without writing to it"};
+  }
+
   Replicator& replicator_;
+  TargetChanges changes_;
+  const bool may_change_;
 };
 
 }  // namespace trefoil

@@ -5,12 +5,9 @@
 #include "tools/commands.h"
 #include "tools/duration.h"
 #include "tools/json_fields.h"
-#include "tools/open_volume.h"
 #include "tools/report.h"
 #include "tools/status_text.h"
-#include "tools/version.h"
-#include "tools/volume_client.h"
-#include "tools/world.h"
+#include "tools/volume_status.h"
 
 namespace trefoil {
 namespace {
@@ -25,48 +22,6 @@ struct StatusArguments {
   SecretArguments secret;
 };
 
-// Of a volume that no process has open; nothing in it changes.
-Result<Json> StatusAtRest(const VolumeLocation& location,
-                          const SecretArguments& secret) {
-  TREFOIL_ASSIGN(const OpenedVolume opened,
-                 OpenReadOnly(location.volume, secret));
-  TREFOIL_ASSIGN(
-      std::vector<TargetStatus> targets,
-      LoadTargetStatus(Env::Posix(), location.volume, opened.config));
-  // Nothing is being shipped.
-  for (TargetStatus& target : targets) target.bytes_per_second = 0;
-  StatusContext context;
-  context.version = Version();
-  context.detached = opened.config.detached;
-  context.now_nanos = Clock::Real().WallNanos();
-  TREFOIL_ASSIGN(context.hydration, HydrationAtRest(*opened.volume));
-  Json json = StatusToJson(*opened.volume, ToCopyStatus(targets), context);
-  // Read-only is how it was opened, not how it is; nothing else is wrong when
-  // no reason is given.
-  if (TextField(json, "reason").empty()) {
-    json["state"] = "ok";
-    json["primary"]["state"] = "ok";
-  }
-  if (!location.mountpoint.empty()) {
-    json["state"] = "stopped";
-    json["reason"] = fmt::format(
-        "the process behind the mount at {0} has ended: 'trefoil umount {0}', "
-        "then mount it again",
-        location.mountpoint);
-  }
-  return json;
-}
-
-Result<Json> GetStatus(const StatusArguments& arguments) {
-  TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.volume));
-  const auto client = ControlClient::Connect(location.volume);
-  if (client.ok()) {
-    return (*client)->Call("status", Json::object(), kControlTimeoutNanos);
-  }
-  if (!client.status().Is(StatusCode::kUnavailable)) return client.status();
-  return StatusAtRest(location, arguments.secret);
-}
-
 int RunCheck(const Result<Json>& status, int64_t max_age_seconds) {
   if (!status.ok()) {
     Print(OneLine(fmt::format("TREFOIL CRITICAL - no status: {}",
@@ -79,7 +34,7 @@ int RunCheck(const Result<Json>& status, int64_t max_age_seconds) {
 }
 
 int RunStatus(const StatusArguments& arguments) {
-  const Result<Json> status = GetStatus(arguments);
+  const Result<Json> status = StatusOf(arguments.volume, arguments.secret);
   if (arguments.check) {
     return RunCheck(status, ParseDuration(arguments.max_age).value_or(0));
   }

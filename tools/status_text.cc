@@ -123,12 +123,39 @@ std::string ScrubText(const Json& status) {
   return text;
 }
 
+// The disks that take turns at a target's place, and which was away longest.
+std::string DisksText(const Json& copy) {
+  const Json& disks = NestedField(copy, "disks");
+  const bool is_one = disks.size() == 1 && TextField(disks[0], "label").empty();
+  if (is_one) return "";
+  std::string text;
+  const Json* oldest = nullptr;
+  for (const Json& disk : disks) {
+    const bool is_older =
+        oldest == nullptr || NumberField(disk, "complete_time") <
+                                 NumberField(*oldest, "complete_time");
+    if (is_older) oldest = &disk;
+  }
+  for (const Json& disk : disks) {
+    const int64_t complete = NumberField(disk, "complete_time");
+    text += OneLine(fmt::format(
+                "  disk {}: {}, {}{}",
+                DiskName(TextField(disk, "id"), TextField(disk, "label")),
+                FlagField(disk, "in") ? "in" : "away",
+                complete == 0 ? "never up to date"
+                              : "last up to date " + Time(complete),
+                disks.size() > 1 && &disk == oldest ? " (the oldest)" : "")) +
+            "\n";
+  }
+  return text;
+}
+
 std::string PlacesText(const Json& status) {
   std::string text;
   for (const Json& copy : NestedField(status, "copies")) {
     text += OneLine(fmt::format("{}: {}", TextField(copy, "name"),
                                 TextField(copy, "url"))) +
-            "\n";
+            "\n" + DisksText(copy);
     const std::string notice = TextField(copy, "notice");
     if (!notice.empty()) {
       text +=
@@ -187,6 +214,22 @@ void AddHealingRow(const Json& status, std::vector<Row>* rows) {
 }
 
 }  // namespace
+
+std::string DiskName(const std::string& id, const std::string& label) {
+  constexpr size_t kDigits = 8;
+  const std::string name = id.substr(0, kDigits);
+  return label.empty() ? name : fmt::format("{} ({})", name, label);
+}
+
+std::string TargetsText(const Json& status) {
+  std::vector<Row> rows = {{"TARGET", "STATE", "COMMIT", "WATERMARK", "AGE",
+                            "OBJECTS", "BYTES", "WAITING", "RATE"}};
+  for (const Json& copy : NestedField(status, "copies")) {
+    rows.push_back(CopyRow(copy));
+  }
+  if (rows.size() == 1) return "no targets\n";
+  return Table(rows) + "\n" + PlacesText(status);
+}
 
 std::string StatusText(const Json& status) {
   const Json& journal = NestedField(status, "journal");

@@ -12,6 +12,11 @@ namespace trefoil {
 // Several lines for people: the volume, then the copies side by side.
 std::string StatusText(const Json& status);
 
+// The targets alone: how far each is, what it holds, and its disks.
+std::string TargetsText(const Json& status);
+// How people know a disk: "3f2a91bc (blue)".
+std::string DiskName(const std::string& id, const std::string& label);
+
 // The Nagios convention: 0 fine, 1 warning, 2 critical, and one line.
 struct StatusVerdict {
   int level = 0;

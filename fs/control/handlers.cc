@@ -143,6 +143,38 @@ Result<Json> DeleteSnapshot(const Context& context, ControlCall& call) {
   return Json::object();
 }
 
+Result<TargetSettings> TargetParam(const Json& params) {
+  constexpr size_t kMaxTextBytes = 4096;
+  constexpr size_t kMaxOptions = 16;
+  TargetSettings target;
+  TREFOIL_ASSIGN(target.name,
+                 StringParam(params, "name", "", kMaxTargetNameBytes));
+  TREFOIL_ASSIGN(target.url, StringParam(params, "url", "", kMaxTextBytes));
+  const Json options = params.value("options", Json::object());
+  if (!options.is_object() || options.size() > kMaxOptions) {
+    return Status(StatusCode::kInvalidArgument,
+                  "control request: \"options\" must be a few texts by name");
+  }
+  for (const auto& [key, value] : options.items()) {
+    TREFOIL_ASSIGN(target.options[key],
+                   StringParam(options, key, "", kMaxTextBytes));
+  }
+  return target;
+}
+
+Result<Json> AddTarget(const Context& context, ControlCall& call) {
+  TREFOIL_ASSIGN(const TargetSettings target, TargetParam(call.params()));
+  TREFOIL_ASSIGN(const bool later, FlagParam(call.params(), "later", false));
+  return context.targets.AddTarget(target, later);
+}
+
+Result<Json> RemoveTarget(const Context& context, ControlCall& call) {
+  TREFOIL_ASSIGN(const std::string name,
+                 StringParam(call.params(), "name", "", kMaxTargetNameBytes));
+  TREFOIL_ASSIGN(const bool force, FlagParam(call.params(), "force", false));
+  return context.targets.RemoveTarget(name, force);
+}
+
 // The copies get the volume object, too.
 Result<Json> ReloadKeys(const Context& context, const Json& params) {
   TREFOIL_ASSIGN(const std::string text,
@@ -190,6 +222,16 @@ ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,
   };
   handlers["snapshot-delete"] = [context](ControlCall& call) {
     return DeleteSnapshot(*context, call);
+  };
+  handlers["target-add"] = [context](ControlCall& call) {
+    return AddTarget(*context, call);
+  };
+  handlers["target-remove"] = [context](ControlCall& call) {
+    return RemoveTarget(*context, call);
+  };
+  handlers["target-nudge"] = [context](ControlCall&) -> Result<Json> {
+    context->targets.Nudge();
+    return Json::object();
   };
   handlers["reload-keys"] = [context](ControlCall& call) {
     return ReloadKeys(*context, call.params());

@@ -12,6 +12,10 @@
 //   snapshot-create  {label: ""} -> one snapshot, as in status.h
 //   snapshot-list    {} -> [snapshot...]
 //   snapshot-delete  {name} -> {}
+//   target-add       {name, url, options: {key: text}, later: false} -> {can}
+//   target-remove    {name, force: false} -> {url, objects, bytes, disks,
+//                    left: [{name, url}...]}
+//   target-nudge     {} -> {}: targets that are away are tried again now
 //   reload-keys      {handed_over: ""} -> {}; in hexadecimal, the volume key in
 //                    a box that only the mounted volume opens (key_change.h);
 //                    else it is found as it was when the volume was mounted
@@ -30,6 +34,7 @@
 #include "fs/base/clock.h"
 #include "fs/control/server.h"
 #include "fs/control/status.h"
+#include "fs/volume/config.h"
 #include "fs/volume/volume.h"
 
 namespace trefoil {
@@ -56,6 +61,17 @@ class ControlTargets {
                          int64_t timeout_nanos) = 0;
   // Makes targets that back off try again now.
   virtual void Nudge() = 0;
+  // Durably, and at once. `later`: the place is not looked at.
+  virtual Result<Json> AddTarget(const TargetSettings& target, bool later) {
+    static_cast<void>(target);
+    static_cast<void>(later);
+    return Status(StatusCode::kNotSupported, "targets can't be added here");
+  }
+  virtual Result<Json> RemoveTarget(const std::string& name, bool force) {
+    static_cast<void>(name);
+    static_cast<void>(force);
+    return Status(StatusCode::kNotSupported, "targets can't be removed here");
+  }
 };
 
 struct ControlIdentity {

@@ -31,6 +31,17 @@ Json CopyToJson(Volume& volume, const CopyStatus& copy, int64_t now_nanos) {
   json["last_error_time"] = Seconds(copy.last_error_time_nanos);
   json["notice"] = copy.notice;
   json["notice_time"] = Seconds(copy.notice_time_nanos);
+  json["complete_time"] = Seconds(copy.complete_nanos);
+  json["disks"] = Json::array();
+  for (const DiskFigures& disk : copy.disks) {
+    json["disks"].push_back(
+        {{"id", disk.id},
+         {"label", disk.label},
+         {"in", disk.is_in},
+         {"watermark", disk.watermark.value},
+         {"watermark_time", Seconds(disk.watermark_time_nanos)},
+         {"complete_time", Seconds(disk.complete_nanos)}});
+  }
   return json;
 }
 

@@ -12,7 +12,9 @@
 //    "copies":  [{"name", "url", "state", "watermark", "watermark_time",
 //                 "age_seconds", "objects", "bytes", "objects_waiting",
 //                 "bytes_waiting", "bytes_per_second", "last_error",
-//                 "last_error_time", "notice", "notice_time"}...],
+//                 "last_error_time", "notice", "notice_time",
+//                 "complete_time", "disks": [{"id", "label", "in",
+//                 "watermark", "watermark_time", "complete_time"}...]}...],
 //    "heals":   {"healed", "fetched", "failed"},
 //    "hydration": {"objects_missing", "bytes_missing", "objects_total",
 //                  "bytes_total", "bytes_per_second", "last_error"}?,
@@ -28,6 +30,9 @@
 // time of what was verified longest ago, 0 when something never was, `due` what
 // the pass under way has before it.
 // `hydration` is there while a recovered volume lacks objects that a copy has.
+// `disks` take turns at the place of a `dir:` target; the first one is in, or
+// was last, and the copy's figures are of it. `complete_time` is when a copy or
+// a disk was last seen to hold everything.
 // Times are seconds since 1970 UTC, 0 where there is none. `age_seconds` is
 // how long the oldest change that the copy lacks has been waiting: what a
 // disaster now would lose; 0 when it lacks nothing.
@@ -43,6 +48,16 @@
 #include "fs/volume/volume.h"
 
 namespace trefoil {
+
+// As replicator's.
+struct DiskFigures {
+  std::string id;
+  std::string label;
+  bool is_in = false;
+  CommitSeq watermark;
+  int64_t watermark_time_nanos = 0;
+  int64_t complete_nanos = 0;
+};
 
 // One target's copy. As replicator's TargetStatus, which fs does not know.
 struct CopyStatus {
@@ -60,6 +75,8 @@ struct CopyStatus {
   int64_t last_error_time_nanos = 0;
   std::string notice;
   int64_t notice_time_nanos = 0;
+  int64_t complete_nanos = 0;
+  std::vector<DiskFigures> disks;
 };
 
 // As replicator's, which fs does not know.

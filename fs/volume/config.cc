@@ -320,16 +320,8 @@ class ConfigReader {
         target.options[std::string(key.str())] = std::move(text);
       }
     }
-    if (!IsTargetName(target.name)) {
-      return At(entry,
-                "a target's 'name' must be 1 to 63 lower-case letters, digits "
-                "and '-'");
-    }
-    if (std::find(kReservedNames.begin(), kReservedNames.end(), target.name) !=
-        kReservedNames.end()) {
-      return At(entry,
-                fmt::format("a target can't be named '{}'", target.name));
-    }
+    const Status named = CheckTargetName(target.name);
+    if (!named.ok()) return At(entry, named.message());
     if (target.url.empty()) {
       return At(entry, fmt::format("target '{}' has no 'url'", target.name));
     }
@@ -395,6 +387,20 @@ bool Same(const TargetSettings& a, const TargetSettings& b) {
 }
 
 }  // namespace
+
+Status CheckTargetName(std::string_view name) {
+  if (!IsTargetName(name)) {
+    return {StatusCode::kInvalidArgument,
+            "a target's 'name' must be 1 to 63 lower-case letters, digits and "
+            "'-'"};
+  }
+  if (std::find(kReservedNames.begin(), kReservedNames.end(), name) ==
+      kReservedNames.end()) {
+    return OkStatus();
+  }
+  return {StatusCode::kInvalidArgument,
+          fmt::format("a target can't be named '{}'", name)};
+}
 
 Result<VolumeConfig> ParseConfig(const std::string& text,
                                  const std::string& path) {

@@ -4,8 +4,10 @@
 // object (identity.h).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fs/base/env.h"
@@ -47,5 +49,13 @@ Result<VolumeConfig> ParseConfig(const std::string& text,
 std::string ConfigToToml(const VolumeConfig& config);
 Status SaveConfig(Env& env, const std::string& volume_path,
                   const VolumeConfig& config);
+// `change` gets what the file says now, and what it makes of that is written,
+// all or nothing. One change at a time, by any process: kBusy when another one
+// takes too long.
+Status ChangeConfig(Env& env, const std::string& volume_path,
+                    const std::function<Status(VolumeConfig*)>& change);
+
+// kInvalidArgument when no target can have this name.
+Status CheckTargetName(std::string_view name);
 
 }  // namespace trefoil

@@ -40,7 +40,7 @@ Healer::~Healer() {
 void Healer::SetCopies(ObjectCopies copies) {
   const MutexLock lock(mu_);
   copies_ = std::move(copies);
-  while (using_copies_ > 0) changed_.Wait(mu_);
+  while (copies_.empty() && using_copies_ > 0) changed_.Wait(mu_);
 }
 
 bool Healer::has_copies() const {

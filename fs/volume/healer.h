@@ -53,8 +53,8 @@ class Healer {
   Healer(const Healer&) = delete;
   Healer& operator=(const Healer&) = delete;
 
-  // Replaces the copies that are asked from now on. Waits until the ones
-  // before are no longer in use.
+  // Replaces the copies that are asked from now on. Without any it waits until
+  // the ones before are no longer in use.
   void SetCopies(ObjectCopies copies);
   // Told +1 when a caller begins to wait and -1 when it goes on, so that
   // whoever lends the thread can bring another one. Before the first Fetch.

@@ -220,8 +220,8 @@ class Volume {
   // The primary's objects.
   virtual LocalTree& objects() = 0;
   // The copies from which what the primary lacks, or has damaged, is read and
-  // put in place; none before the first call. Waits until the ones before are
-  // no longer used.
+  // put in place; none before the first call. The ones before may be in use a
+  // little longer; without any copies it waits until they are not.
   virtual void SetCopies(ObjectCopies copies) = 0;
   // Told +1 when a read begins to wait for a copy and -1 when it goes on.
   // Before the first read.

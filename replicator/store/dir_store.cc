@@ -33,10 +33,12 @@ bool IsId(const std::string& text) {
 }
 
 std::string EncodeId(const DirTargetId& id) {
-  const nlohmann::json file = {{"format", kIdFormat},
-                               {"target_id", id.target_id},
-                               {"volume_id", id.volume_id}};
-  return file.dump() + "\n";
+  nlohmann::json file = {{"format", kIdFormat},
+                         {"target_id", id.target_id},
+                         {"volume_id", id.volume_id}};
+  if (!id.label.empty()) file["label"] = id.label;
+  return file.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+         "\n";
 }
 
 Result<DirTargetId> DecodeId(const std::string& text, const std::string& path) {
@@ -50,7 +52,9 @@ Result<DirTargetId> DecodeId(const std::string& text, const std::string& path) {
       return bad(StatusCode::kNewerFormat, "written by a newer Trefoil");
     }
     DirTargetId id{file.at("volume_id").get<std::string>(),
-                   file.at("target_id").get<std::string>()};
+                   file.at("target_id").get<std::string>(),
+                   file.value("label", "")};
+    id.label.resize(std::min(id.label.size(), kMaxDiskLabelBytes));
     if (format == kIdFormat && IsId(id.volume_id) && IsId(id.target_id))
       return id;
   } catch (const nlohmann::json::exception&) {
@@ -121,8 +125,8 @@ Result<DirTargetId> ReadDirTargetId(Env& env, const std::string& path) {
 }
 
 Result<DirTargetId> InitDirTarget(Env& env, const std::string& path,
-                                  const std::string& volume_id,
-                                  Random& random) {
+                                  const std::string& volume_id, Random& random,
+                                  const std::string& label) {
   TREFOIL_CHECK(IsId(volume_id));
   if (!env.Exists(DirName(path))) {
     return Status(StatusCode::kNotFound,
@@ -147,9 +151,10 @@ Result<DirTargetId> InitDirTarget(Env& env, const std::string& path,
   }
   TREFOIL_TRY(env.SyncDir(path));
   TREFOIL_TRY(env.SyncDir(DirName(path)));
-  if (there.ok()) return *there;
+  if (there.ok() && (label.empty() || label == there->label)) return *there;
   // The id file comes last: a target is whole or none.
-  const DirTargetId id{volume_id, ToHex(random.Bytes(kIdBytes))};
+  DirTargetId id{volume_id, ToHex(random.Bytes(kIdBytes)), label};
+  if (there.ok()) id.target_id = there->target_id;
   TREFOIL_TRY(
       env.WriteFileAtomically(JoinPath(path, kTargetIdFile), EncodeId(id)));
   return id;

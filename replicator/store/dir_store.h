@@ -2,7 +2,8 @@
 // DirStore: a `dir:` target, a tree of objects on a second medium. Its root
 // has a file `trefoil-target` that says whose copy this is:
 //
-//   {"format": 1, "target_id": "<32 hex digits>", "volume_id": "<32 ...>"}
+//   {"format": 1, "target_id": "<32 hex digits>", "volume_id": "<32 ...>",
+//    "label": "<what people call the disk>"?}
 //
 // It is written when the target is made, and looked for before each operation:
 // where it is missing the disk is not there, the answer is kUnavailable, and
@@ -24,18 +25,22 @@
 namespace trefoil {
 
 inline constexpr const char* kTargetIdFile = "trefoil-target";
+inline constexpr size_t kMaxDiskLabelBytes = 64;
 
 struct DirTargetId {
   std::string volume_id;  // 32 lower-case hex digits
   std::string target_id;  // 32 lower-case hex digits, drawn at init
+  std::string label;      // may be empty
   bool operator==(const DirTargetId&) const = default;
 };
 
 // Makes `path` (whose parent must exist) a target of the volume, or finds that
 // it is one already and answers with its id. kAlreadyExists when it belongs to
-// another volume or holds anything else.
+// another volume or holds anything else. A `label` that is given is written on
+// one that is there already, too.
 Result<DirTargetId> InitDirTarget(Env& env, const std::string& path,
-                                  const std::string& volume_id, Random& random);
+                                  const std::string& volume_id, Random& random,
+                                  const std::string& label = "");
 
 // Who the target at `path` belongs to. kUnavailable when it is not there,
 // kCorruption when the id file is not one.
@@ -58,6 +63,10 @@ class DirStore : public ObjectStore {
 
   // What broken-off writes left in tmp/. By the owner only (O9).
   Status RemoveTemporaries();
+  // The target that must be there.
+  [[nodiscard]] const std::optional<DirTargetId>& expected() const {
+    return expected_;
+  }
   // Room on the target's medium.
   Result<SpaceInfo> Space();
 

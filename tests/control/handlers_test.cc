@@ -51,12 +51,22 @@ class OneTarget final : public ControlTargets {
     watermark_ = seq;
     changed_.SignalAll();
   }
+  Result<Json> AddTarget(const TargetSettings& target, bool later) override {
+    const MutexLock lock(mu_);
+    added_ = target;
+    return Json{{"can", later ? "later" : "everything"}};
+  }
   [[nodiscard]] bool nudged() const { return nudged_; }
+  [[nodiscard]] TargetSettings added() const {
+    const MutexLock lock(mu_);
+    return added_;
+  }
 
  private:
   mutable Mutex mu_;
   CondVar changed_;
   CommitSeq watermark_ GUARDED_BY(mu_);
+  TargetSettings added_ GUARDED_BY(mu_);
   std::atomic<bool> nudged_{false};
 };
 
@@ -177,6 +187,29 @@ TEST_F(HandlersTest, SyncOfAnUnknownTargetIsAnError) {
   Json params = Json::object();
   params["target"] = "third";
   EXPECT_TRUE(Call("sync", params).status().Is(StatusCode::kNotFound));
+}
+
+TEST_F(HandlersTest, ATargetIsAddedWithItsSettings) {
+  Json params = {{"name", "third"},
+                 {"url", "s3+https://store/bucket"},
+                 {"options", {{"region", "here"}}}};
+  EXPECT_EQ(MustCall("target-add", params)["can"], "everything");
+  EXPECT_EQ(targets_.added().name, "third");
+  EXPECT_EQ(targets_.added().url, "s3+https://store/bucket");
+  EXPECT_EQ(targets_.added().options.at("region"), "here");
+  params["later"] = true;
+  EXPECT_EQ(MustCall("target-add", params)["can"], "later");
+  for (const Json& bad : {Json("text"), Json{{"region", 7}}}) {
+    params["options"] = bad;
+    EXPECT_TRUE(
+        Call("target-add", params).status().Is(StatusCode::kInvalidArgument));
+  }
+  params = {{"name", "third"}};
+  EXPECT_TRUE(
+      Call("target-remove", params).status().Is(StatusCode::kNotSupported));
+  EXPECT_FALSE(targets_.nudged());
+  MustCall("target-nudge");
+  EXPECT_TRUE(targets_.nudged());
 }
 
 TEST_F(HandlersTest, AnIdleWeekAgesNoCopy) {

@@ -6,9 +6,10 @@
 // headers on a real target are read.
 #include <set>
 
+#include "fs/base/bytes.h"
 #include "fs/object/object_reader.h"
 #include "fs/volume/key_change.h"
-#include "replicator/replicator_impl.h"
+#include "replicator/replicator.h"
 #include "replicator/store/dir_store.h"
 #include "tests/replicator/shipping.h"
 #include "tests/support/expect_clean.h"
@@ -21,25 +22,20 @@ constexpr int64_t kSecond = 1'000'000'000;
 class RotationTest : public ::testing::Test {
  protected:
   RotationTest() {
-    EXPECT_TRUE(Env::Posix().CreateDirs(dir_.Path("target")).ok());
+    const VolumeId id = volume_->volume_id();
+    EXPECT_TRUE(InitDirTarget(Env::Posix(), dir_.Path("target"),
+                              ToHex({id.data(), id.size()}), Random::System())
+                    .ok());
     volume_.options.background = true;
     volume_.Reopen();
   }
   void Start() {
-    replicator_ =
-        std::make_unique<ReplicatorImpl>(RealWorld(), SourceOf(*volume_));
-    ShipperOptions options;
-    options.name = "second";
-    options.url = "dir:" + dir_.Path("target");
-    options.state_path = dir_.Path("state/second.json");
-    options.open = [this](const std::shared_ptr<CancelToken>&)
-        -> Result<std::unique_ptr<ObjectStore>> {
-      return std::unique_ptr<ObjectStore>(
-          std::make_unique<LocalTree>(Env::Posix(), dir_.Path("target")));
-    };
-    options.store_decides = true;
-    options.gc_grace_nanos = 20'000'000;
-    replicator_->AddTarget(std::move(options));
+    VolumeConfig config;
+    config.targets.push_back(
+        {"second", "dir:" + dir_.Path("target"), {{"grace_minutes", "0"}}});
+    auto made = Replicator::Create(RealWorld(), *volume_, config, {});
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+    replicator_ = std::move(*made);
     replicator_->Start();
   }
   void OpenAnew() {
@@ -98,7 +94,7 @@ class RotationTest : public ::testing::Test {
   TempDir dir_;
   TestVolume volume_;
   LocalTree target_{Env::Posix(), dir_.Path("target")};
-  std::unique_ptr<ReplicatorImpl> replicator_;
+  std::unique_ptr<Replicator> replicator_;
 };
 
 TEST_F(RotationTest, NothingOnATargetStaysUnderTheOldKey) {

@@ -153,6 +153,24 @@ TEST_F(ScrubTest, WhatWasVerifiedIsRememberedForItsPeriod) {
   EXPECT_EQ(ReadsOf(0), Keys().size());
 }
 
+TEST_F(ScrubTest, WhatWasVerifiedOnOneDiskIsNotTakenForAnothers) {
+  std::string disk = "a";
+  std::vector<ScrubPlace> places = {{Copy(0), true, false},
+                                    {Copy(1), false, false}};
+  places[1].disk = [&disk] { return disk; };
+  Scrubber scrubber(volume_.world(), *volume_, places, options_);
+  scrubber.Pass();
+  EXPECT_EQ(ReadsOf(1), Keys().size());
+  scrubber.Pass();
+  EXPECT_EQ(ReadsOf(1), 0U);
+  disk = "b";
+  scrubber.Pass();
+  EXPECT_EQ(ReadsOf(1), Keys().size());
+  disk = "a";
+  scrubber.Pass();
+  EXPECT_EQ(ReadsOf(1), 0U);
+}
+
 TEST_F(ScrubTest, AFarCopyIsReadByItsShareOfADay) {
   options_.far_bytes_per_day = 2 * kLarge + kLarge / 2;
   const auto scrubber = MakeScrubber();

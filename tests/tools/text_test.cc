@@ -10,9 +10,14 @@
 #include "tools/json_fields.h"
 #include "tools/progress.h"
 #include "tools/report.h"
+#include "tools/status_text.h"
 
 namespace trefoil {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(DurationTest, UnitsAreUnderstood) {
   EXPECT_EQ(ParseDuration("90s"), 90);
@@ -64,6 +69,31 @@ TEST(ReportTest, AFailureIsOneLineWithAdvice) {
   const Status hostile(StatusCode::kIoError, "a\x1b[2Jb\nc");
   EXPECT_EQ(FailureLine("fsck", hostile, ""),
             "trefoil: fsck: a\\x1b[2Jb\\x0ac");
+}
+
+TEST(TargetsTextTest, DisksThatTakeTurnsAreNamedAndTheOldestIsTold) {
+  Json red = {{"id", std::string(32, 'a')},
+              {"label", "red"},
+              {"in", true},
+              {"complete_time", 200}};
+  Json blue = {{"id", std::string(32, 'b')},
+               {"label", ""},
+               {"in", false},
+               {"complete_time", 100}};
+  Json copy = {{"name", "second"}, {"url", "dir:/usb"}};
+  copy["disks"] = Json::array({red, blue});
+  Json status = Json::object();
+  status["copies"] = Json::array({copy});
+  EXPECT_THAT(TargetsText(status),
+              AllOf(HasSubstr("second: dir:/usb\n"),
+                    HasSubstr("  disk aaaaaaaa (red): in, last up to date "
+                              "1970-01-01T00:03:20Z\n"),
+                    HasSubstr("  disk bbbbbbbb: away, last up to date "
+                              "1970-01-01T00:01:40Z (the oldest)\n")));
+  // One disk that nobody named is no news.
+  status["copies"][0]["disks"] = Json::array({blue});
+  EXPECT_THAT(TargetsText(status), Not(HasSubstr("disk")));
+  EXPECT_EQ(TargetsText(Json::object()), "no targets\n");
 }
 
 TEST(JsonFieldsTest, WhatHasAnotherTypeReadsAsEmpty) {
