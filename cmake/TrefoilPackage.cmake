@@ -8,7 +8,10 @@ endif()
 # Python, and of use where nothing else of this is installed.
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/trefoil-reader
   DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/tools/trefoil@.service
+install(FILES
+  ${PROJECT_SOURCE_DIR}/tools/trefoil-drill@.service
+  ${PROJECT_SOURCE_DIR}/tools/trefoil-drill@.timer
+  ${PROJECT_SOURCE_DIR}/tools/trefoil@.service
   DESTINATION lib/systemd/system)
 install(FILES ${PROJECT_SOURCE_DIR}/tools/completion/trefoil
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)

@@ -88,6 +88,9 @@ struct ClaimOptions {
   int64_t settle_nanos = 2'000'000'000;
   // Waits; false when it was cut short by a shutdown.
   std::function<bool(int64_t nanos)> sleep;
+  // Monotonic time. A claim that took long to arrive may come when another one
+  // has settled already: it then gives way to whoever claimed beside it.
+  std::function<int64_t()> now;
 };
 
 // Whether `claim` may be made on the target: kFenced with the reason when

@@ -252,10 +252,14 @@ Status Scrubber::Verify(Place& place, const ObjectItem& object) {
       VerifyObjectHash(store, object.key, object.size_bytes);
   const bool is_bad =
       verified.Is(StatusCode::kCorruption) || verified.Is(StatusCode::kIoError);
-  if (!verified.ok() && !is_bad) {
-    // Garbage collection was quicker.
-    return verified.Is(StatusCode::kNotFound) ? OkStatus() : verified;
+  const bool is_gone = verified.Is(StatusCode::kNotFound);
+  if (!verified.ok() && !is_bad && !is_gone) return verified;
+  if (!is_bad) {
+    // Somebody else healed it, or garbage collection was quicker.
+    const MutexLock lock(mu_);
+    std::erase(status_[place].bad, object.key);
   }
+  if (is_gone) return OkStatus();
   if (is_bad) {
     const Status healed = Heal(place, object, verified);
     if (healed.Is(StatusCode::kTrimmed)) return OkStatus();

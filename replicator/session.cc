@@ -147,6 +147,7 @@ Status Shipper::Claim() {
   options.sleep = [this](int64_t nanos) {
     return cancel_->SleepFor(std::chrono::nanoseconds(nanos));
   };
+  options.now = [this] { return world_.clock.MonotonicNanos(); };
   TREFOIL_ASSIGN(held_, TakeOwnership(*store_, source_.keyring(), claim,
                                       options, world_.random));
   return OkStatus();

@@ -149,6 +149,7 @@ Status TakingOver::ClaimOne(Reached& target) {
     std::this_thread::sleep_for(std::chrono::nanoseconds(nanos));
     return true;
   };
+  options.now = [this] { return world_.clock.MonotonicNanos(); };
   return TakeOwnership(*target.store, *keyring_, claim_, options, world_.random)
       .status();
 }

@@ -16,6 +16,7 @@ void AddStatusCommand(CLI::App& trefoil, Action* action);
 void AddSyncCommand(CLI::App& trefoil, Action* action);
 void AddSnapshotCommand(CLI::App& trefoil, Action* action);
 void AddFsckCommand(CLI::App& trefoil, Action* action);
+void AddDrillCommand(CLI::App& trefoil, Action* action);
 void AddScrubCommand(CLI::App& trefoil, Action* action);
 void AddRecoverCommand(CLI::App& trefoil, Action* action);
 void AddTakeoverCommand(CLI::App& trefoil, Action* action);

@@ -57,6 +57,7 @@ void Declare(CLI::App& trefoil, Action* action) {
   AddSnapshotCommand(trefoil, action);
   AddFsckCommand(trefoil, action);
   AddScrubCommand(trefoil, action);
+  AddDrillCommand(trefoil, action);
   AddRecoverCommand(trefoil, action);
   AddTakeoverCommand(trefoil, action);
   AddTargetCommand(trefoil, action);

@@ -7,6 +7,7 @@
 
 #include "fs/control/handlers.h"
 #include "replicator/replicator.h"
+#include "tools/drill_report.h"
 #include "tools/open_volume.h"
 #include "tools/target_changes.h"
 
@@ -18,11 +19,14 @@ class ReplicatorTargets final : public ControlTargets {
   // written to.
   ReplicatorTargets(Replicator& replicator, TargetOwner owner, bool may_change)
       : replicator_(replicator),
+        volume_path_(owner.volume_path),
         changes_(std::move(owner), &replicator),
         may_change_(may_change) {}
 
   [[nodiscard]] std::vector<CopyStatus> Copies() const override {
-    return ToCopyStatus(replicator_.status());
+    std::vector<CopyStatus> copies = ToCopyStatus(replicator_.status());
+    AddDrills(Env::Posix(), volume_path_, &copies);
+    return copies;
   }
   [[nodiscard]] HydrationFigures Hydration() const override {
     return ToHydrationFigures(replicator_.hydration());
@@ -60,6 +64,7 @@ class ReplicatorTargets final : public ControlTargets {
   }
 
   Replicator& replicator_;
+  const std::string volume_path_;
   TargetChanges changes_;
   const bool may_change_;
 };

@@ -84,6 +84,11 @@ void JudgeCopy(const Json& copy, int64_t max_age_seconds,
   const std::string name = TextField(copy, "name");
   const std::string state = TextField(copy, "state");
   const int64_t age = NumberField(copy, "age_seconds");
+  const Json& drill = NestedField(copy, "drill");
+  if (TextField(drill, "verdict") == "failed") {
+    judgement->Add(kCritical, fmt::format("{} failed its last drill: {}", name,
+                                          TextField(drill, "conclusion")));
+  }
   if (state == "fenced") {
     judgement->Add(kCritical, fmt::format("{} fenced", name));
   } else if (age > max_age_seconds) {

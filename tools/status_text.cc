@@ -163,6 +163,14 @@ std::string PlacesText(const Json& status) {
                               Time(NumberField(copy, "notice_time")), notice)) +
           "\n";
     }
+    const Json& drill = NestedField(copy, "drill");
+    if (!drill.empty()) {
+      text +=
+          OneLine(fmt::format(
+              "  drill {}: {}: {}", Time(NumberField(drill, "time")),
+              TextField(drill, "verdict"), TextField(drill, "conclusion"))) +
+          "\n";
+    }
     const std::string error = TextField(copy, "last_error");
     if (error.empty()) continue;
     text += OneLine(fmt::format("  last error {}: {}",

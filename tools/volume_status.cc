@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/drill_report.h"
 #include "tools/json_fields.h"
 #include "tools/open_volume.h"
 #include "tools/version.h"
@@ -27,7 +28,9 @@ Result<Json> StatusAtRest(const VolumeLocation& location,
   context.detached = opened.config.detached;
   context.now_nanos = Clock::Real().WallNanos();
   TREFOIL_ASSIGN(context.hydration, HydrationAtRest(*opened.volume));
-  Json json = StatusToJson(*opened.volume, ToCopyStatus(targets), context);
+  std::vector<CopyStatus> copies = ToCopyStatus(targets);
+  AddDrills(Env::Posix(), location.volume, &copies);
+  Json json = StatusToJson(*opened.volume, copies, context);
   // Read-only is how it was opened, not how it is; nothing else is wrong when
   // no reason is given.
   if (TextField(json, "reason").empty()) {

@@ -42,6 +42,12 @@ Json CopyToJson(Volume& volume, const CopyStatus& copy, int64_t now_nanos) {
          {"watermark_time", Seconds(disk.watermark_time_nanos)},
          {"complete_time", Seconds(disk.complete_nanos)}});
   }
+  if (copy.drill.time_seconds != 0) {
+    json["drill"] = {{"time", copy.drill.time_seconds},
+                     {"verdict", copy.drill.verdict},
+                     {"conclusion", copy.drill.conclusion},
+                     {"report", copy.drill.report}};
+  }
   return json;
 }
 

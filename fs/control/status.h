@@ -14,7 +14,8 @@
 //                 "bytes_waiting", "bytes_per_second", "last_error",
 //                 "last_error_time", "notice", "notice_time",
 //                 "complete_time", "disks": [{"id", "label", "in",
-//                 "watermark", "watermark_time", "complete_time"}...]}...],
+//                 "watermark", "watermark_time", "complete_time"}...],
+//                 "drill": {"time", "verdict", "conclusion", "report"}?}...],
 //    "heals":   {"healed", "fetched", "failed"},
 //    "hydration": {"objects_missing", "bytes_missing", "objects_total",
 //                  "bytes_total", "bytes_per_second", "last_error"}?,
@@ -59,6 +60,14 @@ struct DiskFigures {
   int64_t complete_nanos = 0;
 };
 
+// The last recovery drill of a copy, as `trefoil drill` left it.
+struct DrillFigures {
+  int64_t time_seconds = 0;  // 0: none
+  std::string verdict;       // "passed", "failed", "not done"
+  std::string conclusion;
+  std::string report;  // path
+};
+
 // One target's copy. As replicator's TargetStatus, which fs does not know.
 struct CopyStatus {
   std::string name;
@@ -77,6 +86,7 @@ struct CopyStatus {
   int64_t notice_time_nanos = 0;
   int64_t complete_nanos = 0;
   std::vector<DiskFigures> disks;
+  DrillFigures drill;
 };
 
 // As replicator's, which fs does not know.

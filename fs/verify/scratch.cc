@@ -15,13 +15,13 @@ constexpr size_t kBatchBytes = 2U << 20;
 // Scratch contents have no place in a journal.
 constexpr Lsn kScratchLsn{1};
 
-std::string DefaultParent(Env& env) {
+}  // namespace
+
+std::string ScratchParent(Env& env) {
   const char* const configured = std::getenv("TMPDIR");
   if (configured != nullptr && configured[0] != '\0') return configured;
   return env.Exists("/var/tmp") ? "/var/tmp" : "/tmp";
 }
-
-}  // namespace
 
 IndexOptions ScratchOptions() {
   IndexOptions options;
@@ -32,7 +32,7 @@ IndexOptions ScratchOptions() {
 
 Result<std::unique_ptr<ScratchIndex>> ScratchIndex::Create(World world,
                                                            std::string parent) {
-  if (parent.empty()) parent = DefaultParent(world.env);
+  if (parent.empty()) parent = ScratchParent(world.env);
   const std::string directory =
       JoinPath(parent, "trefoil-verify-" + ToHex(world.random.Bytes(8)));
   TREFOIL_TRY(

@@ -32,6 +32,9 @@ class ScratchIndex {
   std::unique_ptr<Index> index_;
 };
 
+// The system's place for large temporary files.
+std::string ScratchParent(Env& env);
+
 // What every index of a check may keep in memory.
 IndexOptions ScratchOptions();
 

@@ -116,6 +116,7 @@ Status Opening::LockAndIdentify() {
   core_->objects = std::make_unique<LocalTree>(env(), Path("objects"));
   HealerOptions healing;
   healing.read_only = core_->options.read_only;
+  healing.wait_nanos = core_->options.heal_wait_nanos;
   core_->healer =
       std::make_unique<Healer>(*core_->objects, core_->world.clock, healing);
   if (!core_->options.read_only) {
@@ -186,7 +187,14 @@ Status Opening::OpenIndex() {
   }
   TREFOIL_TRY(rebuilt);
   TREFOIL_TRY(TryIndex());
-  return Note(found);
+  TREFOIL_TRY(Note(found));
+  const auto journal = env().List(Path("journal"));
+  if (journal.ok() && !journal->empty()) return OkStatus();
+  TREFOIL_ASSIGN(const Head head, FindHead());
+  return Note(Found::kNoJournal,
+              {StatusCode::kCorruption,
+               "commit " + std::to_string(head.first.value) + " of " +
+                   FormatUtc(head.second.time_nanos)});
 }
 
 Result<Opening::Head> Opening::FindHead() {

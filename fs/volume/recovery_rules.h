@@ -32,6 +32,8 @@
 //     lacks a record that was durable, or has it bad   refuse
 //     ends below what the index has applied            refuse: it was deleted,
 //                                                      or its disk lied
+//     not there, and the index had to be rebuilt       say: what no commit has
+//                                                      is lost
 //   commits, against the newest in index and journal
 //     it is there                                      go on
 //     it is missing, or of another size                say: copies have it
@@ -71,6 +73,7 @@ enum class Found : uint8_t {
   kJournalContinues,
   kBadJournal,
   kJournalBehindIndex,
+  kNoJournal,
   kHeadThere,
   kHeadMissing,
   kRepeatedCommit,
@@ -97,7 +100,7 @@ struct RecoveryRule {
   std::string_view text;
 };
 
-inline constexpr std::array<RecoveryRule, 18> kRecoveryRules = {{
+inline constexpr std::array<RecoveryRule, 19> kRecoveryRules = {{
     {Found::kUnfinishedRecovery, RecoveryAction::kRefuse,
      "its recovery was interrupted; run the same 'trefoil recover' command "
      "again"},
@@ -121,6 +124,9 @@ inline constexpr std::array<RecoveryRule, 18> kRecoveryRules = {{
      "the journal was deleted, is not the right one, or its disk lied: bring "
      "it back. What is in no commit is lost without it; to go on from the last "
      "commit all the same, move the directory index away"},
+    {Found::kNoJournal, RecoveryAction::kSay,
+     "neither journal nor index were there: the volume goes on from this "
+     "commit, its newest; what was written after it is lost"},
     {Found::kHeadThere, RecoveryAction::kGoOn, ""},
     {Found::kHeadMissing, RecoveryAction::kSay,
      "the newest commit is missing among the objects or has another size; the "

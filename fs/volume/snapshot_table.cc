@@ -32,6 +32,8 @@ void SnapshotTable::Remove(SnapshotId id) {
   if (at == by_id_.end()) return;
   retained_.Remove(at->second.epoch);
   by_name_.erase(at->second.name);
+  removed_.insert(at->second.name);
+  if (removed_.size() > kMaxRemoved) removed_.erase(removed_.begin());
   by_id_.erase(at);
 }
 
@@ -75,8 +77,11 @@ std::string SnapshotTable::NewName(int64_t wall_nanos) const {
   MutexLock lock(mu_);
   int64_t seconds = wall_nanos / kNanosPerSecond;
   // Names sort as time does; stepping over taken ones keeps a burst in order.
-  while (by_name_.count(NameOf(seconds)) != 0) ++seconds;
-  return NameOf(seconds);
+  std::string name = NameOf(seconds);
+  while (by_name_.contains(name) || removed_.contains(name)) {
+    name = NameOf(++seconds);
+  }
+  return name;
 }
 
 }  // namespace trefoil

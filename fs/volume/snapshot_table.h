@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ class SnapshotTable {
   [[nodiscard]] std::optional<Epoch> EpochOf(SnapshotId id) const;
   [[nodiscard]] RetainedEpochs Retained() const;
   // A name for a snapshot of this moment: the second of `wall_nanos`, or the
-  // first whole second after the newest snapshot's.
+  // first one after it of which no snapshot is, or lately was, named: the
+  // kernel may still remember what the name of a deleted one led to.
   [[nodiscard]] std::string NewName(int64_t wall_nanos) const;
 
  private:
@@ -36,6 +38,10 @@ class SnapshotTable {
   std::map<SnapshotId, SnapshotInfo> by_id_ GUARDED_BY(mu_);
   std::map<std::string, SnapshotId, std::less<>> by_name_ GUARDED_BY(mu_);
   RetainedEpochs retained_ GUARDED_BY(mu_);
+  // Of those that were deleted since the volume was opened, at most
+  // kMaxRemoved.
+  static constexpr size_t kMaxRemoved = 4096;
+  std::set<std::string> removed_ GUARDED_BY(mu_);
 };
 
 }  // namespace trefoil

@@ -59,6 +59,8 @@ struct VolumeOptions {
   // Background threads for commits and for the one-second journal sync; off in
   // tests and tools that call Commit and Sync themselves.
   bool background = true;
+  // How long a read waits for a copy when the primary lacks what it needs.
+  int64_t heal_wait_nanos = 30'000'000'000;
   bool snapshots_visible = false;  // list .snapshots in the root directory
 };
 

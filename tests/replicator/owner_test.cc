@@ -126,6 +126,71 @@ TEST_P(OwnerTest, AVanishedClaimIsNoOwnership) {
   EXPECT_EQ(CheckStillOwner(store_, *held).code(), StatusCode::kNotFound);
 }
 
+// Somebody else claims, and settles, between a claim's first look and its
+// arrival.
+class OvertakenStore final : public ObjectStore {
+ public:
+  OvertakenStore(ObjectStore& store, std::function<void()> overtake)
+      : store_(store), overtake_(std::move(overtake)) {}
+  Status Put(std::string_view key, ObjectSource& source,
+             PutMode mode) override {
+    overtake_();
+    return store_.Put(key, source, mode);
+  }
+  Result<std::string> Get(std::string_view key, ByteRange range,
+                          uint64_t max_bytes) override {
+    return store_.Get(key, range, max_bytes);
+  }
+  Result<ObjectInfo> Head(std::string_view key) override {
+    return store_.Head(key);
+  }
+  Status List(std::string_view prefix, std::string_view start_after,
+              const std::function<bool(const ObjectInfo&)>& visit) override {
+    return store_.List(prefix, start_after, visit);
+  }
+  Status Delete(std::string_view key) override { return store_.Delete(key); }
+  [[nodiscard]] std::string Describe() const override {
+    return store_.Describe();
+  }
+
+ private:
+  ObjectStore& store_;
+  const std::function<void()> overtake_;
+};
+
+// Where the store can't decide, the lowest instance would win, and two would
+// believe that they own it, each with commits of the same generation.
+TEST(SettlingTest, AClaimThatArrivesLateGivesWay) {
+  TempDir dir;
+  LocalTree store(Env::Posix(), dir.path());
+  OwnerClaim first = NewClaim(7);
+  OwnerClaim late = NewClaim(7);
+  if (first.name < late.name) std::swap(first.name, late.name);
+  int64_t time = 0;
+  ClaimOptions options = Options(false);
+  options.sleep = [](int64_t) { return true; };
+  options.now = [&] { return time; };
+  OvertakenStore overtaken(store, [&] {
+    EXPECT_TRUE(
+        TakeOwnership(store, Keyring::Plain(), first, options, Random::System())
+            .ok());
+    time += options.settle_nanos;
+  });
+  for (ObjectStore* each : {static_cast<ObjectStore*>(&overtaken),
+                            static_cast<ObjectStore*>(&store)}) {
+    EXPECT_EQ(
+        TakeOwnership(*each, Keyring::Plain(), late, options, Random::System())
+            .status()
+            .code(),
+        StatusCode::kFenced);
+  }
+  // In doubt nobody ships; the next takeover is above both.
+  EXPECT_EQ(CheckStillOwner(store, first.name).code(), StatusCode::kFenced);
+  EXPECT_TRUE(TakeOwnership(store, Keyring::Plain(), NewClaim(8), options,
+                            Random::System())
+                  .ok());
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, OwnerTest, ::testing::Bool(),
                          [](const ::testing::TestParamInfo<bool>& store) {
                            return store.param ? "Deciding" : "Settling";

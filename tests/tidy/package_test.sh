@@ -12,6 +12,8 @@ expected() {
   cat <<'LIST'
 usr/bin/trefoil
 usr/bin/trefoil-reader
+usr/lib/systemd/system/trefoil-drill@.service
+usr/lib/systemd/system/trefoil-drill@.timer
 usr/lib/systemd/system/trefoil@.service
 usr/sbin/fsck.trefoil
 usr/sbin/mount.fuse.trefoil
@@ -60,14 +62,21 @@ done
 "$root/usr/bin/trefoil" --version | grep -q '^trefoil [0-9]'
 
 # The program is not where systemd would look for it; all else must be right.
-unit=$root/usr/lib/systemd/system/trefoil@.service
-grep -q '^ExecStart=trefoil mount -f ' "$unit"
-sed "s#^ExecStart=trefoil #ExecStart=$root/usr/bin/trefoil #" "$unit" \
-  >"$scratch/trefoil@.service"
-ln -s "trefoil@.service" "$scratch/trefoil@office.service"
-complaints=$(systemd-analyze verify --man=no \
-  "$scratch/trefoil@office.service" 2>&1) || complaints+=" (it failed)"
-[[ -z $complaints ]] || { echo "$complaints" && exit 1; }
+units=$root/usr/lib/systemd/system
+grep -q '^ExecStart=trefoil mount -f ' "$units/trefoil@.service"
+for unit in trefoil@ trefoil-drill@; do
+  sed "s#^ExecStart=trefoil #ExecStart=$root/usr/bin/trefoil #" \
+    "$units/$unit.service" >"$scratch/$unit.service"
+  ln -s "$unit.service" "$scratch/${unit}office.service"
+done
+cp "$units/trefoil-drill@.timer" "$scratch/"
+ln -s "trefoil-drill@.timer" "$scratch/trefoil-drill@office.timer"
+for unit in trefoil@office.service trefoil-drill@office.service \
+  trefoil-drill@office.timer; do
+  complaints=$(systemd-analyze verify --man=no "$scratch/$unit" 2>&1) ||
+    complaints+=" (it failed)"
+  [[ -z $complaints ]] || { echo "$unit: $complaints" && exit 1; }
+done
 
 bash -n "$root/usr/share/bash-completion/completions/trefoil"
 echo "everything is in its place"

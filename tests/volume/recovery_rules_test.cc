@@ -121,6 +121,10 @@ void RecoveryRulesTest::Produce(Found found) {
     volume_.Crash();
     return DamageJournal();
   }
+  if (found == Found::kNoJournal) {
+    // Else it is lost, as the row says.
+    ASSERT_TRUE(volume_->Commit().ok());
+  }
   volume_.Close();
   switch (found) {
     case Found::kIndexOpens:
@@ -156,6 +160,10 @@ void RecoveryRulesTest::Produce(Found found) {
       return;
     case Found::kJournalBehindIndex:
       fs::remove_all(Path("journal"));
+      return;
+    case Found::kNoJournal:
+      fs::remove_all(Path("journal"));
+      fs::remove_all(Path("index"));
       return;
     case Found::kHeadMissing:
       fs::remove(Commits().back());

@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "tests/support/expect_clean.h"
 
@@ -151,6 +153,17 @@ TEST(SnapshotTest, NamesInOneSecondAreASecondApartAndInOrder) {
   }
   EXPECT_EQ(volume->ListSnapshots()->size(), 20U);
   ExpectClean(volume);
+}
+
+// What looked at the first by its name would be shown it instead of the second.
+TEST(SnapshotTest, ANameIsNotUsedAgainAfterADeletion) {
+  TestVolume volume;
+  std::set<std::string> names;
+  for (int i = 0; i < 5; ++i) {
+    const SnapshotInfo snapshot = Take(volume);
+    EXPECT_TRUE(names.insert(snapshot.name).second) << snapshot.name;
+    ASSERT_TRUE(volume->DeleteSnapshot(snapshot.name).ok());
+  }
 }
 
 TEST(SnapshotTest, DeletingOneLeavesTheOthersAndTheLiveTree) {
