@@ -20,9 +20,11 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fs/base/clock.h"
@@ -44,7 +46,13 @@ std::string InstanceHex(const InstanceId& instance);
 struct ClaimName {
   Generation generation;
   InstanceId instance{};
-  auto operator<=>(const ClaimName&) const = default;
+  bool operator==(const ClaimName&) const = default;
+  // As their keys are listed: instances are bytes without a sign.
+  std::strong_ordering operator<=>(const ClaimName& other) const {
+    if (generation != other.generation) return generation <=> other.generation;
+    return std::string_view(instance.data(), instance.size()) <=>
+           std::string_view(other.instance.data(), other.instance.size());
+  }
 };
 
 std::string ClaimKey(const ClaimName& name);

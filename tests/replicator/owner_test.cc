@@ -126,6 +126,15 @@ TEST_P(OwnerTest, AVanishedClaimIsNoOwnership) {
   EXPECT_EQ(CheckStillOwner(store_, *held).code(), StatusCode::kNotFound);
 }
 
+// Else who looks whether it still owns a target passes over a rival.
+TEST(OwnerClaimTest, ClaimsAreOrderedAsTheirKeysAre) {
+  for (int i = 0; i < 50; ++i) {
+    const ClaimName a = NewClaim(7).name;
+    const ClaimName b = NewClaim(7).name;
+    EXPECT_EQ(a < b, ClaimKey(a) < ClaimKey(b));
+  }
+}
+
 // Somebody else claims, and settles, between a claim's first look and its
 // arrival.
 class OvertakenStore final : public ObjectStore {
