@@ -131,9 +131,12 @@ eventually says 'offsite +(unreachable|failing)'
 proxy P503=0
 
 echo "- a bucket that was emptied by hand is noticed and filled again"
+# A mount looks at once, a mounted volume every half minute.
+"$trefoil" umount "$share"
 bucket_keys newsecret | xargs -P 4 -I{} curl -sf \
   --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:newsecret \
   -H "x-amz-content-sha256: $empty" -X DELETE "$endpoint/office/{}"
+mount_share
 eventually says 'noticed .*(emptied|gone)'
 write_files emptied 5 50000
 "$trefoil" sync "$share" --timeout 120
