@@ -257,7 +257,7 @@ Status Scrubber::Verify(Place& place, const ObjectItem& object) {
   if (!is_bad) {
     // Somebody else healed it, or garbage collection was quicker.
     const MutexLock lock(mu_);
-    std::erase(status_[place].bad, object.key);
+    std::erase(place.status.bad, object.key);
   }
   if (is_gone) return OkStatus();
   if (is_bad) {
