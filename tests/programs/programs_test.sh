@@ -216,6 +216,7 @@ test_fio() {
   local engine
   for engine in psync libaio mmap; do
     fio --name="$engine" --directory="$share" --ioengine="$engine" \
+      --verify_state_save=0 \
       --rw=randrw --bsrange=4k-64k --blockalign=4k --size=24m --numjobs=2 \
       --direct=$([[ $engine == libaio ]] && echo 1 || echo 0) --iodepth=8 \
       --verify=crc32c --verify_fatal=1 --fsync=64 --group_reporting \
