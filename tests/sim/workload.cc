@@ -195,7 +195,10 @@ Status Workload::CreateSnapshot() {
     name.pop_back();
     return "@GMT-" + name;
   };
-  while (next.snapshots.contains(name_of(seconds))) ++seconds;
+  while (next.snapshots.contains(name_of(seconds)) ||
+         deleted_snapshots_.contains(name_of(seconds))) {
+    ++seconds;
+  }
   const std::string name = name_of(seconds);
   next.snapshots[name] = std::make_shared<ModelTree>(next.tree);
   const auto made = machine_.volume().CreateSnapshot("sim");
@@ -218,7 +221,10 @@ Status Workload::DeleteSnapshot() {
   next.snapshots.erase(victim);
   const Status deleted = machine_.volume().DeleteSnapshot(name);
   TREFOIL_TRY(Judge("deleting " + name, 0, deleted, std::move(next), true));
-  if (deleted.ok()) history_.Durable();
+  if (deleted.ok()) {
+    history_.Durable();
+    deleted_snapshots_.insert(name);
+  }
   return OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,11 @@ class Workload {
   Status DeleteSnapshot();
   // Compares everything that the volume shows with the model.
   Status Check(bool rot);
-  // Nobody has a file open any more.
-  void Restarted() { unlinked_.clear(); }
+  // Nobody has a file open any more, nor the deleted snapshots' pages.
+  void Restarted() {
+    unlinked_.clear();
+    deleted_snapshots_.clear();
+  }
 
   [[nodiscard]] uint64_t operations() const { return operations_; }
 
@@ -80,6 +84,7 @@ class Workload {
   Machine& machine_;
   History& history_;
   std::vector<Unlinked> unlinked_;
+  std::set<std::string> deleted_snapshots_;  // since the volume was opened
   std::vector<std::string> blobs_;  // data that is written again and again
   uint64_t operations_ = 0;
 };
