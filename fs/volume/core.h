@@ -84,7 +84,6 @@ struct VolumeCore {
   Generation generation;
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<LocalTree> objects;
-  std::unique_ptr<Healer> healer;  // of what is in `objects`
   std::unique_ptr<Journal> journal;
   std::unique_ptr<Index> index;
   std::unique_ptr<SpaceGuard> space;
@@ -104,6 +103,9 @@ struct VolumeCore {
   Counter inodes GUARDED_BY(sequencer_mu);
 
   std::atomic<uint64_t> dirty_bytes_estimate{0};
+
+  // Of what is in `objects`. It goes before what its threads ask.
+  std::unique_ptr<Healer> healer;
 
   // --- Failure
   // ---------------------------------------------------------------- The first

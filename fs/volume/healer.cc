@@ -180,9 +180,7 @@ Status Healer::Run(const Job& job, const ObjectCopies& copies, Bytes* bytes,
                  FindGoodObject(copies, job.key, job.size_bytes, &from));
   *bytes = std::make_shared<const std::string>(std::move(good));
   if (options_.read_only) return OkStatus();
-  TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(job.key));
-  MemorySource source(**bytes, parsed.name);
-  const Status put = objects_.Put(job.key, source, PutMode::kReplace);
+  const Status put = PutInPlace(job.key, **bytes);
   *in_place = put.ok();
   if (put.ok()) {
     NoteGood(job.key, from, job.why);
@@ -191,6 +189,19 @@ Status Healer::Run(const Job& job, const ObjectCopies& copies, Bytes* bytes,
                job.key, from, put.ToString());
   }
   return OkStatus();
+}
+
+Status Healer::PutInPlace(const std::string& key, std::string_view bytes) {
+  TREFOIL_TRY(CheckRoom(bytes.size()));
+  TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
+  MemorySource source(bytes, parsed.name);
+  return objects_.Put(key, source, PutMode::kReplace);
+}
+
+Status Healer::CheckRoom(uint64_t bytes) const {
+  if (!options_.has_room || options_.has_room(bytes)) return OkStatus();
+  return {StatusCode::kNoSpace,
+          "the disk is nearly full, and what is left is for writers"};
 }
 
 void Healer::Finish(const JobPointer& job, bool in_place) {
@@ -220,6 +231,7 @@ void Healer::NoteGood(const std::string& key, const std::string& from,
 
 Status Healer::Heal(const std::string& key, uint64_t size_bytes,
                     const Status& why) {
+  TREFOIL_TRY(CheckRoom(size_bytes).WithContext(key));
   ObjectCopies copies;
   {
     const MutexLock lock(mu_);

@@ -36,6 +36,9 @@ struct HealerOptions {
   int64_t wait_nanos = 30'000'000'000;
   // How long the answer "no good copy" is repeated before they are asked anew.
   int64_t retry_nanos = 5'000'000'000;
+  // Whether the disk has room for so many bytes besides what writers are owed
+  // (O8); null: always. Called by any thread.
+  std::function<bool(uint64_t bytes)> has_room;
 };
 
 struct HealCounts {
@@ -64,16 +67,16 @@ class Healer {
 
   using Bytes = std::shared_ptr<const std::string>;
   // The whole good object `key`; when this returns OK it is in place too,
-  // unless the disk is full or may not be written to. `why` is what was wrong
-  // with the local one. kUnavailable, kTimedOut: perhaps later; kCorruption:
-  // no copy has it good.
+  // unless the disk is nearly full or may not be written to. `why` is what was
+  // wrong with the local one. kUnavailable, kTimedOut: perhaps later;
+  // kCorruption: no copy has it good.
   Result<Bytes> Fetch(const std::string& key, uint64_t size_bytes,
                       const Status& why);
   // Asks for the same without waiting.
   void FetchSoon(const std::string& key, uint64_t size_bytes,
                  const Status& why);
   // Heals now, in the calling thread, for background work; an object of any
-  // size.
+  // size. kNoSpace: the disk is nearly full.
   Status Heal(const std::string& key, uint64_t size_bytes, const Status& why);
 
   [[nodiscard]] bool has_copies() const;
@@ -99,6 +102,8 @@ class Healer {
   // Sets its bytes, and whether they are in place too.
   Status Run(const Job& job, const ObjectCopies& copies, Bytes* bytes,
              bool* in_place);
+  Status PutInPlace(const std::string& key, std::string_view bytes);
+  [[nodiscard]] Status CheckRoom(uint64_t bytes) const;
   void Finish(const JobPointer& job, bool in_place) REQUIRES(mu_);
   void NoteGood(const std::string& key, const std::string& from,
                 const Status& why) EXCLUDES(mu_);

@@ -24,6 +24,16 @@ Status VisitHolders(
   return cursor->status();
 }
 
+Result<bool> IsNewestVolumeObject(ObjectStore& objects, uint64_t number) {
+  bool newest = true;
+  TREFOIL_TRY(objects.List("volume/", "", [&](const ObjectInfo& info) {
+    const auto parsed = ParseObjectKey(info.key);
+    newest = newest && (!parsed.ok() || parsed->number <= number);
+    return true;
+  }));
+  return newest;
+}
+
 bool HasBlocks(IndexView& index, PackNo pack) {
   const std::string prefix = KeyOf('M', pack.value);
   const auto cursor =
@@ -42,9 +52,11 @@ void VolumeImpl::OnHealWait(std::function<void(int)> on_wait) {
   core_->healer->OnWait(std::move(on_wait));
 }
 
-// Garbage collection's retired objects must not come back.
-Result<bool> VolumeImpl::IsNeeded(const ParsedKey& object) {
+// Garbage collection's retired objects must not come back, nor a volume object
+// that a change of the ways in replaced.
+Result<bool> VolumeImpl::IsNeeded(const std::string& key) {
   Index& index = *core_->index;
+  TREFOIL_ASSIGN(const ParsedKey object, ParseObjectKey(key));
   if (object.kind == ObjectKind::kCommit) {
     TREFOIL_ASSIGN(
         const auto bytes,
@@ -53,7 +65,12 @@ Result<bool> VolumeImpl::IsNeeded(const ParsedKey& object) {
     TREFOIL_ASSIGN(const CommitRecord record, CommitRecord::Decode(*bytes));
     return record.name == object.name && record.size_bytes > 0;
   }
-  if (object.kind != ObjectKind::kPack) return true;
+  if (object.kind == ObjectKind::kVolume) {
+    return IsNewestVolumeObject(*core_->objects, object.number);
+  }
+  if (object.kind != ObjectKind::kPack) {
+    return core_->objects->Head(key).ok();
+  }
   bool needed = false;
   TREFOIL_TRY(
       VisitHolders(index, [&](PackNo, const PackRecord& pack) -> Result<bool> {
@@ -64,12 +81,18 @@ Result<bool> VolumeImpl::IsNeeded(const ParsedKey& object) {
 }
 
 Status VolumeImpl::Heal(const std::string& key, const Status& why) {
+  const Status trimmed(StatusCode::kTrimmed, key + " is no longer needed");
+  TREFOIL_ASSIGN(bool needed, IsNeeded(key));
+  if (!needed) return trimmed;
+  TREFOIL_TRY(core_->healer->Heal(key, 0, why));
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
-  TREFOIL_ASSIGN(const bool needed, IsNeeded(parsed));
-  if (!needed) {
-    return Status(StatusCode::kTrimmed, key + " is no longer needed");
-  }
-  return core_->healer->Heal(key, 0, why);
+  // A pack that collection let go meanwhile is swept up by the next opening,
+  // but an old way in must not open anything again.
+  if (parsed.kind != ObjectKind::kVolume) return OkStatus();
+  TREFOIL_ASSIGN(needed, IsNeeded(key));
+  if (needed) return OkStatus();
+  TREFOIL_TRY(core_->objects->DeleteDurably(key));
+  return trimmed;
 }
 
 Result<std::vector<ObjectInfo>> VolumeImpl::MissingPacks() {

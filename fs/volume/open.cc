@@ -117,6 +117,9 @@ Status Opening::LockAndIdentify() {
   HealerOptions healing;
   healing.read_only = core_->options.read_only;
   healing.wait_nanos = core_->options.heal_wait_nanos;
+  healing.has_room = [core = core_.get()](uint64_t bytes) {
+    return core->space->HasSpare(bytes, core->dirty_bytes_estimate);
+  };
   core_->healer =
       std::make_unique<Healer>(*core_->objects, core_->world.clock, healing);
   if (!core_->options.read_only) {

@@ -61,6 +61,13 @@ int64_t SpaceGuard::PaceNanosPerMiB(uint64_t dirty_bytes) {
   return static_cast<int64_t>(kSlowestNanosPerMiB * x * x * x);
 }
 
+bool SpaceGuard::HasSpare(uint64_t bytes, uint64_t dirty_bytes) {
+  Refresh();
+  // From three reserves on writers are slowed down: see above.
+  const uint64_t kept = granted_bytes_ + dirty_bytes + 3 * reserve_bytes();
+  return available_bytes_ >= kept && available_bytes_ - kept >= bytes;
+}
+
 bool SpaceGuard::IsShort() {
   Refresh();
   const int64_t refused = refused_nanos_;

@@ -26,6 +26,9 @@ class SpaceGuard {
   // Nanoseconds that a MiB should take: nothing while there is much room, more
   // and more as the reserve comes near, so that garbage collection keeps up.
   int64_t PaceNanosPerMiB(uint64_t dirty_bytes);
+  // Whether there is room for work that can wait, such as putting a healed
+  // object in place, besides what writers are owed and not slowed down for.
+  bool HasSpare(uint64_t bytes, uint64_t dirty_bytes);
   // A write was refused lately, or little more than the reserve is left:
   // garbage is worth collecting at once.
   bool IsShort();

@@ -169,7 +169,7 @@ class VolumeImpl final : public Volume {
       REQUIRES(keys_mu_);
 
   // healing.cc
-  Result<bool> IsNeeded(const ParsedKey& object);
+  Result<bool> IsNeeded(const std::string& key);
 
   std::unique_ptr<VolumeCore> core_;
   BlockReader blocks_;

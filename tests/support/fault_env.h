@@ -7,7 +7,9 @@
 // FaultEnv.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <map>
@@ -121,8 +123,12 @@ class FaultEnv final : public Env {
     return base_.Lock(path);
   }
   Result<SpaceInfo> Space(const std::string& path) override {
-    return base_.Space(path);
+    TREFOIL_ASSIGN(SpaceInfo space, base_.Space(path));
+    space.available_bytes = std::min(space.available_bytes, available_.load());
+    return space;
   }
+  // From now on the disk has no more room than this.
+  void SetAvailable(uint64_t bytes) { available_ = bytes; }
 
  private:
   class FaultFile final : public File {
@@ -214,6 +220,7 @@ class FaultEnv final : public Env {
   }
 
   Env& base_;
+  std::atomic<uint64_t> available_{~0ULL};
   mutable Mutex mu_;
   std::optional<Fault> fault_ GUARDED_BY(mu_);
   uint64_t seen_ GUARDED_BY(mu_) = 0;

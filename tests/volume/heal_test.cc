@@ -11,11 +11,13 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
 #include "fs/object/object_reader.h"
 #include "tests/support/expect_clean.h"
+#include "tests/support/fault_env.h"
 #include "tests/support/fault_store.h"
 #include "tests/support/test_volume.h"
 
@@ -254,6 +256,154 @@ TEST_F(HealTest, AReadOnlyVolumeAnswersAndWritesNothing) {
   EXPECT_EQ(volume_.Content("file"), RandomBytes(kLarge, 7));
   EXPECT_EQ(faults_.done().size(), 1U);  // once for all of its blocks
   EXPECT_FALSE(stdfs::exists(Objects() + "/" + key));
+}
+
+TEST(HealSpaceTest, AHealLeavesTheLastRoomToWriters) {
+  FaultEnv env(Env::Posix());
+  TestVolume volume(env);
+  volume.options.block_cache_bytes = 1;
+  volume.Reopen();
+  volume.MakeFile("file", RandomBytes(kLarge, 7));
+  ASSERT_TRUE(volume->Commit().ok());
+  const std::string objects = volume.path() + "/objects";
+  const std::string copy = volume.path() + "/../copy";
+  stdfs::copy(objects, copy, stdfs::copy_options::recursive);
+  std::string key;
+  ASSERT_TRUE(volume->objects()
+                  .List("pack/", "",
+                        [&](const ObjectInfo& info) {
+                          key = info.key;
+                          return true;
+                        })
+                  .ok());
+  volume->SetCopies(
+      {{"copy", std::make_shared<LocalTree>(Env::Posix(), copy)}});
+  ASSERT_TRUE(stdfs::remove(objects + "/" + key));
+
+  // Writers would still get some of this, and read meanwhile.
+  env.SetAvailable(600ULL << 20);
+  volume.Pass(1);
+  EXPECT_EQ(volume.Content("file"), RandomBytes(kLarge, 7));
+  EXPECT_FALSE(stdfs::exists(objects + "/" + key));
+  const Status gone(StatusCode::kNotFound, "gone");
+  EXPECT_EQ(volume->Heal(key, gone).code(), StatusCode::kNoSpace);
+  EXPECT_FALSE(stdfs::exists(objects + "/" + key));
+  const NodeId other = volume.MakeFile("other", "there is room for this");
+  EXPECT_EQ(volume.Content(other), "there is room for this");
+
+  env.SetAvailable(~0ULL);
+  volume.Pass(1);
+  EXPECT_TRUE(volume->Heal(key, gone).ok());
+  EXPECT_TRUE(stdfs::exists(objects + "/" + key));
+}
+
+TEST_F(HealTest, AnOldVolumeObjectIsNotBroughtBack) {
+  OneFile("file");
+  volume_->SetCopies(Copies());
+  const std::string newest = Keys("volume/").front();
+  const auto bytes = Env::Posix().ReadFile(Objects() + "/" + newest, 1 << 20);
+  const std::string old = VolumeKey(0, Sha256::Of(*bytes));
+  std::ofstream(Copy() + "/" + old, std::ios::binary) << *bytes;
+  const Status bad(StatusCode::kCorruption, "bad");
+  EXPECT_EQ(volume_->Heal(old, bad).code(), StatusCode::kTrimmed);
+  EXPECT_EQ(Keys("volume/").size(), 1U);
+}
+
+// What a heal leaves behind when the machine or the disk gives up at any of its
+// steps: the bad object or the good one, whole, and the copy as it was.
+TEST_F(HealTest, ABrokenOffHealLeavesTheOldObjectOrTheGoodOne) {
+  const std::string key = OneFile("file");
+  volume_.Close();
+  Damage(key);
+  const auto bad = Env::Posix().ReadFile(Objects() + "/" + key, 1U << 30);
+  const auto good = Env::Posix().ReadFile(Copy() + "/" + key, 1U << 30);
+  bool whole = false;
+  int steps = 0;
+  for (; !whole && steps < 100; ++steps) {
+    FaultEnv env(Env::Posix());
+    LocalTree tree(env, Objects());
+    env.Arm({.op = FaultOp::kAnyChange,
+             .nth = static_cast<uint64_t>(steps) + 1,
+             .sticky = true,
+             .torn_bytes = 1000});
+    const auto healed = HealObject(Copies(), key, 0, tree);
+    const auto now = Env::Posix().ReadFile(Objects() + "/" + key, 1U << 30);
+    ASSERT_TRUE(now.ok());
+    EXPECT_TRUE(*now == *bad || *now == *good) << steps;
+    EXPECT_TRUE(!healed.ok() || *now == *good);
+    whole = healed.ok();
+    EXPECT_EQ(*Env::Posix().ReadFile(Copy() + "/" + key, 1U << 30), *good);
+    // For the next try; a leftover is no object.
+    if (!whole) {
+      std::ofstream(Objects() + "/" + key, std::ios::binary) << *bad;
+    }
+  }
+  EXPECT_TRUE(whole);
+  EXPECT_GT(steps, 4);
+}
+
+// Two copies that are healed from each other at the same time, each with
+// another object bad: whoever reads a bad one refuses it.
+TEST_F(HealTest, CopiesThatAreHealedFromEachOtherLoseNothing) {
+  const std::string key = OneFile("file");
+  volume_.MakeFile("other", RandomBytes(kLarge, 8));
+  ASSERT_TRUE(volume_->Commit().ok());
+  volume_.Close();
+  stdfs::remove_all(Copy());
+  CopyAside();
+  LocalTree one(Env::Posix(), Objects());
+  LocalTree two(Env::Posix(), Copy());
+  std::vector<std::string> packs;
+  ASSERT_TRUE(one.List("pack/", "",
+                       [&](const ObjectInfo& info) {
+                         packs.push_back(info.key);
+                         return true;
+                       })
+                  .ok());
+  ASSERT_GE(packs.size(), 2U);
+  const auto heal_all = [&](const std::string& from, LocalTree& to) {
+    const ObjectCopies copies{
+        {"it", std::make_shared<LocalTree>(Env::Posix(), from)}};
+    for (const std::string& pack : packs) {
+      static_cast<void>(HealObject(copies, pack, 0, to));
+    }
+  };
+  for (unsigned round = 0; round < 20; ++round) {
+    FlipABit(Objects() + "/" + packs[0], 12345 + round);
+    FlipABit(Copy() + "/" + packs[1], 54321 + round);
+    std::thread first([&] { heal_all(Copy(), one); });
+    std::thread second([&] { heal_all(Objects(), two); });
+    first.join();
+    second.join();
+    for (const std::string& pack : packs) {
+      for (LocalTree* tree : {&one, &two}) {
+        const auto info = tree->Head(pack);
+        ASSERT_TRUE(info.ok());
+        EXPECT_TRUE(VerifyObjectHash(*tree, pack, info->size_bytes).ok());
+      }
+    }
+  }
+}
+
+// A source that changes between its verification and its transfer.
+TEST_F(HealTest, WhatChangesOnTheWayIsNotPutInPlace) {
+  const std::string key = OneFile("file");
+  volume_.Close();
+  const auto before = Env::Posix().ReadFile(Objects() + "/" + key, 1U << 30);
+  LocalTree from(Env::Posix(), Copy());
+  LocalTree to(Env::Posix(), Objects());
+  const ParsedKey parsed = *ParseObjectKey(key);
+  for (const bool truncated : {false, true}) {
+    if (truncated) {
+      stdfs::resize_file(Copy() + "/" + key, before->size() - 1);
+    } else {
+      FlipABit(Copy() + "/" + key, 99);
+    }
+    StoreSource source(from, key, parsed.name, before->size());
+    EXPECT_EQ(to.Put(key, source, PutMode::kReplace).code(),
+              StatusCode::kCorruption);
+    EXPECT_EQ(*Env::Posix().ReadFile(Objects() + "/" + key, 1U << 30), *before);
+  }
 }
 
 TEST_F(HealTest, WhatCollectionLetGoIsNotBroughtBack) {
