@@ -6,23 +6,16 @@
 // Thread rule: functions over thread-safe stores.
 #pragma once
 
-#include <cstring>
 #include <functional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "fs/object/verified_ledger.h"
 #include "replicator/commit_source.h"
 
 namespace trefoil {
 
-struct HashOfName {
-  size_t operator()(const Hash256& name) const noexcept {
-    size_t value = 0;
-    std::memcpy(&value, name.bytes.data(), sizeof(value));
-    return value;
-  }
-};
 using NameSet = std::unordered_set<Hash256, HashOfName>;
 
 // What a target lists. Memory: one name per object.

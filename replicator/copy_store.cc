@@ -79,6 +79,14 @@ Status CopyStore::Delete(std::string_view key) {
   return With([&](ObjectStore& store) { return store.Delete(key); });
 }
 
+void CopyStore::DropCache(std::string_view key) {
+  // Where there is no store, there is nothing to drop either.
+  static_cast<void>(With([&](ObjectStore& store) {
+    store.DropCache(key);
+    return OkStatus();
+  }));
+}
+
 std::shared_ptr<CopyStore> OpenCopy(const CopyOpener& opener,
                                     const TargetSettings& target,
                                     std::shared_ptr<CancelToken> cancel) {

@@ -38,6 +38,7 @@ class CopyStore final : public ObjectStore {
   Status List(std::string_view prefix, std::string_view start_after,
               const std::function<bool(const ObjectInfo&)>& visit) override;
   Status Delete(std::string_view key) override;
+  void DropCache(std::string_view key) override;
   [[nodiscard]] std::string Describe() const override { return place_; }
 
  private:

@@ -11,6 +11,7 @@
 #include "fs/base/log.h"
 #include "fs/object/object_reader.h"
 #include "fs/volume/hydration.h"
+#include "replicator/audit.h"
 #include "replicator/upload_pool.h"
 
 namespace trefoil {
@@ -224,7 +225,7 @@ Result<std::vector<ObjectItem>> Scrubber::List(Place& place) {
 // Oldest first.
 Result<std::vector<Scrubber::Due>> Scrubber::FindDue(Place& place, bool asked) {
   TREFOIL_ASSIGN(const auto objects, List(place));
-  ScrubLedger& ledger = place.ledger;
+  VerifiedLedger& ledger = place.ledger;
   NameSet names;
   std::vector<Due> due;
   // So that all is done before the period has passed.
@@ -232,14 +233,20 @@ Result<std::vector<Scrubber::Due>> Scrubber::FindDue(Place& place, bool asked) {
       world_.clock.WallNanos() - options_.period_nanos / 5 * 4;
   for (const ObjectItem& object : objects) {
     names.insert(object.name);
-    const int64_t verified = ledger.VerifiedNanos(object.name);
+    const int64_t verified =
+        ledger.VerifiedNanos(object.name, object.size_bytes);
     if (asked || verified < limit) due.push_back({object, verified});
   }
-  ledger.Retain(names);
+  ledger.Retain([&](const Hash256& name) { return names.contains(name); });
   std::stable_sort(due.begin(), due.end(), [](const Due& a, const Due& b) {
     return a.verified_nanos < b.verified_nanos;
   });
   const MutexLock lock(mu_);
+  // What was bad on a target and is gone is found by its shipper, if at all.
+  std::erase_if(place.status.bad, [&](const std::string& key) {
+    const auto parsed = ParseObjectKey(key);
+    return !place.is_primary && parsed.ok() && !names.contains(parsed->name);
+  });
   place.status.objects = objects.size();
   place.status.due = due.size();
   return due;
@@ -248,25 +255,21 @@ Result<std::vector<Scrubber::Due>> Scrubber::FindDue(Place& place, bool asked) {
 // The damage of one object is not this pass's end; a copy that is away is.
 Status Scrubber::Verify(Place& place, const ObjectItem& object) {
   ObjectStore& store = *place.copy.store;
-  const Status verified =
-      VerifyObjectHash(store, object.key, object.size_bytes);
+  const Status verified = VerifyOnMedium(store, object.key, object.size_bytes);
   const bool is_bad =
       verified.Is(StatusCode::kCorruption) || verified.Is(StatusCode::kIoError);
   const bool is_gone = verified.Is(StatusCode::kNotFound);
   if (!verified.ok() && !is_bad && !is_gone) return verified;
-  if (!is_bad) {
-    // Somebody else healed it, or garbage collection was quicker.
-    const MutexLock lock(mu_);
-    std::erase(place.status.bad, object.key);
-  }
+  // Somebody else healed it, or garbage collection was quicker.
+  if (!is_bad) NoteGone(place, object.key);
   if (is_gone) return OkStatus();
   if (is_bad) {
     const Status healed = Heal(place, object, verified);
-    if (healed.Is(StatusCode::kTrimmed)) return OkStatus();
     NoteBad(place, object.key, healed);
     if (!healed.ok()) return OkStatus();
   }
-  place.ledger.Verified(object.name, world_.clock.WallNanos());
+  place.ledger.Verified(object.name, object.size_bytes,
+                        world_.clock.WallNanos());
   const MutexLock lock(mu_);
   place.status.bytes_verified += object.size_bytes;
   if (place.status.due > 0) --place.status.due;
@@ -291,6 +294,7 @@ Status Scrubber::Heal(Place& place, const ObjectItem& object,
 
 void Scrubber::NoteBad(Place& place, const std::string& key,
                        const Status& healed) {
+  if (healed.Is(StatusCode::kTrimmed)) return NoteGone(place, key);
   const MutexLock lock(mu_);
   ScrubStatus& status = place.status;
   if (healed.ok()) {
@@ -298,12 +302,17 @@ void Scrubber::NoteBad(Place& place, const std::string& key,
     std::erase(status.bad, key);
     return;
   }
-  if (healed.Is(StatusCode::kTrimmed)) return;
   LogError("replicator", "{} of {} is bad and can't be healed: {}", key,
            status.name, healed.ToString());
   const bool known =
       std::find(status.bad.begin(), status.bad.end(), key) != status.bad.end();
   if (!known && status.bad.size() < kMaxBadKeys) status.bad.push_back(key);
+}
+
+// Its damage, if it was known, is no more.
+void Scrubber::NoteGone(Place& place, const std::string& key) {
+  const MutexLock lock(mu_);
+  std::erase(place.status.bad, key);
 }
 
 // Whether today's share of a far copy has so much left; a larger object than
@@ -340,8 +349,13 @@ void Scrubber::LoadLedger(Place& place) {
   const std::string disk = place.disk ? place.disk() : "";
   if (place.has_ledger && disk == place.ledger_disk) return;
   place.ledger_disk = disk;
-  place.ledger = ScrubLedger::Load(world_.env, LedgerPath(place));
+  place.ledger = VerifiedLedger::Load(
+      world_.env, LedgerPath(place), place.copy.store->Describe() + " " + disk);
   place.has_ledger = true;
+  // What earlier mounts read of a far copy counts as of this day.
+  place.far_since_nanos = world_.clock.MonotonicNanos();
+  place.far_bytes =
+      place.ledger.BytesSince(world_.clock.WallNanos() - kNanosPerDay);
   const MutexLock lock(mu_);
   place.status.bad.clear();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scrubber: re-reads every object of every copy, so that each was verified
 // within a period, and heals what it finds from the other copies. What was
-// verified longest ago comes first. It reads at idle I/O priority and below a
-// rate; of a far copy a share of bytes a day.
+// verified longest ago comes first. It reads the medium, not the page cache, at
+// idle I/O priority and below a rate; of a far copy a share of bytes a day.
 //
 // Keeps O4 and O10 (a bad object is replaced only by bytes that hash to its
 // name), O8 (nobody waits for it) and O9 (a detached volume heals its own
@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "fs/base/mutex.h"
+#include "fs/object/verified_ledger.h"
 #include "fs/volume/volume.h"
 #include "replicator/object_item.h"
-#include "replicator/scrub_ledger.h"
 #include "replicator/scrub_status.h"
 
 namespace trefoil {
@@ -82,9 +82,9 @@ class Scrubber {
     explicit Place(ScrubPlace place) : ScrubPlace(std::move(place)) {}
     std::string ledger_disk;  // the disk that `ledger` is of
     bool has_ledger = false;
-    ScrubLedger ledger;
+    VerifiedLedger ledger;
     int64_t far_since_nanos = 0;  // when a day's share began
-    uint64_t far_bytes = 0;       // of it
+    uint64_t far_bytes = 0;       // of it, by earlier mounts too
     ScrubStatus status;           // guarded by mu_
   };
   using Places = std::vector<std::shared_ptr<Place>>;
@@ -100,6 +100,7 @@ class Scrubber {
   Status Heal(Place& place, const ObjectItem& object, const Status& why);
   void NoteBad(Place& place, const std::string& key, const Status& healed)
       EXCLUDES(mu_);
+  void NoteGone(Place& place, const std::string& key) EXCLUDES(mu_);
   bool TakeShare(Place& place, uint64_t bytes);
   void Pace(uint64_t bytes) EXCLUDES(mu_);
   void LoadLedger(Place& place);

@@ -315,6 +315,12 @@ Status LocalTree::DeleteDurably(std::string_view key) {
   return synced.Is(StatusCode::kNotFound) ? OkStatus() : synced;
 }
 
+void LocalTree::DropCache(std::string_view key) {
+  if (!CheckKey(key).ok()) return;
+  const auto file = impl_->env.Open(impl_->PathOf(key), OpenMode::kRead);
+  if (file.ok()) (*file)->DropCache(0, 0);  // all of it
+}
+
 std::string LocalTree::Describe() const { return impl_->root; }
 
 Result<std::string> LocalTree::NewTemporaryPath() {

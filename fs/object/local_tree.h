@@ -31,6 +31,7 @@ class LocalTree : public ObjectStore {
   Status List(std::string_view prefix, std::string_view start_after,
               const std::function<bool(const ObjectInfo&)>& visit) override;
   Status Delete(std::string_view key) override;
+  void DropCache(std::string_view key) override;
   // As Delete, and no crash brings the object back.
   Status DeleteDurably(std::string_view key);
   [[nodiscard]] std::string Describe() const override;

@@ -179,25 +179,6 @@ Status ReadWhole(
   return OkStatus();
 }
 
-Result<Hash256> HashObject(ObjectStore& store, std::string_view key,
-                           uint64_t size_bytes) {
-  Sha256 sha256;
-  uint64_t done = 0;
-  do {
-    // One byte more is asked for at the end, to see that it is the end.
-    const uint64_t expected = std::min(kPieceBytes, size_bytes - done);
-    const uint64_t want =
-        done + expected == size_bytes ? expected + 1 : expected;
-    TREFOIL_ASSIGN(const std::string piece, store.Get(key, {done, want}, want));
-    if (piece.size() != expected) {
-      return Damaged("does not have " + std::to_string(size_bytes) + " bytes");
-    }
-    sha256.Update(piece);
-    done += piece.size();
-  } while (done < size_bytes);
-  return sha256.Finish();
-}
-
 Result<ObjectHeader> ReadHeader(ObjectStore& store, std::string_view key) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
   TREFOIL_ASSIGN(const std::string bytes,
@@ -236,6 +217,25 @@ Status CheckObjectHash(ObjectStore& store, std::string_view key,
 
 }  // namespace
 
+Result<Hash256> HashObject(ObjectStore& store, std::string_view key,
+                           uint64_t size_bytes) {
+  Sha256 sha256;
+  uint64_t done = 0;
+  do {
+    // One byte more is asked for at the end, to see that it is the end.
+    const uint64_t expected = std::min(kPieceBytes, size_bytes - done);
+    const uint64_t want =
+        done + expected == size_bytes ? expected + 1 : expected;
+    TREFOIL_ASSIGN(const std::string piece, store.Get(key, {done, want}, want));
+    if (piece.size() != expected) {
+      return Damaged("does not have " + std::to_string(size_bytes) + " bytes");
+    }
+    sha256.Update(piece);
+    done += piece.size();
+  } while (done < size_bytes);
+  return sha256.Finish();
+}
+
 Result<ObjectHeader> ReadObjectHeader(ObjectStore& store,
                                       std::string_view key) {
   Result<ObjectHeader> header = ReadHeader(store, key);
@@ -265,6 +265,14 @@ Result<OpenedFrame> OpenFrameOf(std::string_view object, const Keyring& keyring,
 Status VerifyObjectHash(ObjectStore& store, std::string_view key,
                         uint64_t size_bytes) {
   return CheckObjectHash(store, key, size_bytes).WithContext(key);
+}
+
+Status VerifyOnMedium(ObjectStore& store, std::string_view key,
+                      uint64_t size_bytes) {
+  store.DropCache(key);
+  Status verified = VerifyObjectHash(store, key, size_bytes);
+  store.DropCache(key);
+  return verified;
 }
 
 }  // namespace trefoil

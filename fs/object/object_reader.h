@@ -33,9 +33,17 @@ Result<OpenedFrame> OpenFrameOf(std::string_view object, const Keyring& keyring,
                                 std::string_view key,
                                 const FrameLocation& location);
 
+// The SHA-256 of the bytes under any key. kCorruption when there are not
+// exactly so many.
+Result<Hash256> HashObject(ObjectStore& store, std::string_view key,
+                           uint64_t size_bytes);
 // Hashes the object's bytes only and compares with its name; works without
 // any key. kCorruption names the object.
 Status VerifyObjectHash(ObjectStore& store, std::string_view key,
                         uint64_t size_bytes);
+// The same of what the medium has, which is read for no other reason: it is
+// not taken from the page cache, and does not stay there.
+Status VerifyOnMedium(ObjectStore& store, std::string_view key,
+                      uint64_t size_bytes);
 
 }  // namespace trefoil

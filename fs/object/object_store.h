@@ -101,6 +101,9 @@ class ObjectStore {
                       const std::function<bool(const ObjectInfo&)>& visit) = 0;
   // OK when the object is gone, also when it never was there.
   virtual Status Delete(std::string_view key) = 0;
+  // The next Get of `key` is to read the medium, not what the machine still
+  // has of it in memory; afterwards, that it need not be remembered. A hint.
+  virtual void DropCache(std::string_view /*key*/) {}
   // Where this is, for messages; without secrets.
   [[nodiscard]] virtual std::string Describe() const = 0;
 };

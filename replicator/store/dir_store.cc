@@ -20,7 +20,7 @@ constexpr size_t kIdBytes = 16;
 
 constexpr std::string_view kTemporaryDir = "tmp";
 constexpr auto kObjectDirs = std::to_array<std::string_view>(
-    {"pack", "commit", "checkpoint", "owner", "volume", "probe"});
+    {"pack", "commit", "checkpoint", "owner", "volume", "probe", "quarantine"});
 
 bool IsObjectDir(std::string_view name) {
   return std::find(kObjectDirs.begin(), kObjectDirs.end(), name) !=
@@ -219,6 +219,8 @@ Status DirStore::Delete(std::string_view key) {
   TREFOIL_TRY(CheckThere());
   return Judge(tree_.Delete(key));
 }
+
+void DirStore::DropCache(std::string_view key) { tree_.DropCache(key); }
 
 std::string DirStore::Describe() const { return "dir:" + root_; }
 

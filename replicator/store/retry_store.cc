@@ -126,6 +126,8 @@ Status RetryStore::Delete(std::string_view key) {
   return Retry([&] { return base_->Delete(key); });
 }
 
+void RetryStore::DropCache(std::string_view key) { base_->DropCache(key); }
+
 std::string RetryStore::Describe() const { return base_->Describe(); }
 
 }  // namespace trefoil

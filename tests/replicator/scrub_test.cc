@@ -4,12 +4,18 @@
 // of a far copy, and names what no copy has good.
 // Method: a real volume whose objects are copied to two more directories; bits
 // flipped below; a clock that is put forward.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
+#include <thread>
 
 #include "fs/object/object_reader.h"
 #include "replicator/scrubber.h"
@@ -230,6 +236,119 @@ TEST_F(ScrubTest, WhatIsMissingOnThePrimaryComesBack) {
   scrubber->Pass();
   EXPECT_EQ(scrubber->status()[0].healed, 1U);
   EXPECT_TRUE(volume_->MissingPacks()->empty());
+}
+
+// Of this thread, as the kernel has it.
+int IoClass() {
+  constexpr int kWhoProcess = 1;
+  constexpr int kClassShift = 13;
+  return static_cast<int>(syscall(SYS_ioprio_get, kWhoProcess, 0)) >>
+         kClassShift;
+}
+
+TEST_F(ScrubTest, ItReadsAtIdlePriorityUnlessSomebodyWaits) {
+  constexpr int kIdle = 3;
+  std::set<int> classes;
+  faults_[1].before = [&](const std::string& operation, std::string_view) {
+    if (operation == "GET") classes.insert(IoClass());
+    return OkStatus();
+  };
+  const auto scrubber = MakeScrubber();
+  std::thread([&] { scrubber->Pass(); }).join();
+  EXPECT_THAT(classes, ElementsAre(kIdle));
+  classes.clear();
+  scrubber->Request(false);
+  std::thread([&] { scrubber->Pass(); }).join();
+  ASSERT_EQ(classes.size(), 1U);
+  EXPECT_NE(*classes.begin(), kIdle);
+}
+
+TEST_F(ScrubTest, ItKeepsBelowItsRate) {
+  uint64_t bytes = 0;
+  for (const std::string& key : Keys()) {
+    bytes += stdfs::file_size(Place(0) + "/" + key);
+  }
+  options_.bytes_per_second = 10 << 20;
+  options_.far_bytes_per_day = 1;
+  const auto scrubber = MakeScrubber();
+  const int64_t start = Clock::Real().MonotonicNanos();
+  scrubber->Pass();
+  const int64_t took = Clock::Real().MonotonicNanos() - start;
+  // Of the primary and the second copy.
+  EXPECT_GE(static_cast<double>(took) / 1e9,
+            2 * static_cast<double>(bytes) / (10 << 20));
+}
+
+// Pages of a file in the page cache.
+size_t CachedPages(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const auto size = static_cast<size_t>(stdfs::file_size(path));
+  void* const map = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  close(fd);
+  std::vector<unsigned char> pages(size / 4096 + 1);
+  EXPECT_EQ(mincore(map, size, pages.data()), 0);
+  munmap(map, size);
+  return static_cast<size_t>(
+      std::count_if(pages.begin(), pages.end(),
+                    [](unsigned char page) { return (page & 1) != 0; }));
+}
+
+TEST_F(ScrubTest, ItReadsTheMediumAndLeavesNothingInThePageCache) {
+  for (int copy = 0; copy < 2; ++copy) {
+    size_t before = 0;
+    std::string pack;
+    for (const std::string& key : Keys()) {
+      const std::string path = Place(copy) + "/" + key;
+      const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+      ASSERT_EQ(fsync(fd), 0);  // dirty pages can't be dropped
+      close(fd);
+      if (key.starts_with("pack/")) pack = path;
+    }
+    static_cast<void>(Env::Posix().ReadFile(pack, 1U << 30));
+    const size_t all = CachedPages(pack);
+    if (copy == 1) {
+      // Before the first byte is read, too.
+      faults_[1].before = [&](const std::string& operation,
+                              std::string_view key) {
+        if (operation == "GET" && pack.ends_with(key)) {
+          before = CachedPages(pack);
+        }
+        return OkStatus();
+      };
+    }
+    MakeScrubber()->Pass();
+    const size_t after = CachedPages(pack);
+    if (all == 0) continue;  // a filesystem without a page cache
+    EXPECT_LT(before, all / 4) << copy;
+    EXPECT_LT(after, all / 4) << copy;
+    faults_[1].before = nullptr;
+    stdfs::remove_all(volume_.path() + "/scrub");
+  }
+}
+
+TEST_F(ScrubTest, ARestartBeginsNoNewDayOfAFarCopy) {
+  options_.far_bytes_per_day = 2 * kLarge + kLarge / 2;
+  MakeScrubber()->Pass();
+  const size_t first = ReadsOf(2);
+  EXPECT_GT(first, 0U);
+  for (int i = 0; i < 3; ++i) {
+    MakeScrubber()->Pass();
+    EXPECT_EQ(ReadsOf(2), 0U);
+  }
+  volume_.Pass(kDay + 120);
+  MakeScrubber()->Pass();
+  EXPECT_GT(ReadsOf(2), 0U);
+}
+
+TEST_F(ScrubTest, WhatCollectionTookIsNoLongerBad) {
+  const std::string key = Keys().back();
+  for (int copy = 0; copy < 3; ++copy) FlipOneBit(copy, key);
+  const auto scrubber = MakeScrubber();
+  scrubber->Pass();
+  EXPECT_THAT(scrubber->status()[1].bad, ElementsAre(key));
+  ASSERT_TRUE(stdfs::remove(Place(1) + "/" + key));
+  scrubber->Pass();
+  EXPECT_TRUE(scrubber->status()[1].bad.empty());
 }
 
 TEST_F(ScrubTest, TheThreadServesRequestsAndEndsSoon) {

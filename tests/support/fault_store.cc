@@ -100,4 +100,6 @@ Status FaultStore::Delete(std::string_view key) {
   return Around("DELETE", key, [&] { return base_->Delete(key); });
 }
 
+void FaultStore::DropCache(std::string_view key) { base_->DropCache(key); }
+
 }  // namespace trefoil::testing
