@@ -30,5 +30,6 @@ inline constexpr int kFsckCorrected = 1;
 inline constexpr int kFsckErrors = 4;       // left uncorrected
 inline constexpr int kFsckOperational = 8;  // could not check
 inline constexpr int kFsckUsage = 16;
+inline constexpr int kFsckCancelled = 32;
 
 }  // namespace trefoil

@@ -2,11 +2,16 @@
 // trefoil fsck: checks a volume or one target's tree, and repairs it from other
 // copies when that is asked for.
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
 
 #include "fs/control/client.h"
+#include "fs/object/verified_ledger.h"
 #include "fs/verify/repair.h"
 #include "fs/volume/config.h"
 #include "fs/volume/identity.h"
+#include "fs/volume/volume_lock.h"
 #include "replicator/copy_store.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
@@ -14,8 +19,10 @@
 #include "tools/progress.h"
 #include "tools/report.h"
 #include "tools/secret_source.h"
+#include "tools/signal_watch.h"
 #include "tools/target_arguments.h"
 #include "tools/volume_path.h"
+#include "tools/watermark_check.h"
 #include "tools/world.h"
 
 namespace trefoil {
@@ -26,6 +33,9 @@ struct FsckArguments {
   bool read_data = false;
   bool json = false;
   bool repair = false;
+  bool quiet = false;
+  bool restart = false;
+  std::string state_file;       // empty: a volume's own
   unsigned sample_percent = 0;  // 0: no sample
   std::vector<std::string> from;
   TargetArguments target;
@@ -68,6 +78,7 @@ Json ReportToJson(const std::string& place, const VerifyReport& report) {
     entry["code"] = finding.code;
     entry["where"] = finding.where;
     entry["text"] = finding.text;
+    if (!finding.also.empty()) entry["also"] = finding.also;
     json["findings"].push_back(std::move(entry));
   }
   return json;
@@ -77,6 +88,9 @@ void PrintReport(const std::string& place, const VerifyReport& report) {
   for (const Finding& finding : report.findings) {
     Print(OneLine(fmt::format("{}: {}: {}: {}", SeverityName(finding.severity),
                               finding.code, finding.where, finding.text)));
+    for (const std::string& path : finding.also) {
+      Print(OneLine("  also: " + path));
+    }
   }
   Print(OneLine(fmt::format("{}: {}: {} objects, {}, {} commits, {} files",
                             place, report.clean() ? "clean" : "NOT CLEAN",
@@ -90,8 +104,13 @@ void AddRepairs(const RepairReport& report, Json* json) {
     (*json)["repaired"].push_back(
         {{"object", object.key}, {"from", object.from}});
   }
-  (*json)["quarantined"] = report.quarantined;
+  (*json)["quarantined"] = Json::array();
+  for (const QuarantinedObject& object : report.quarantined) {
+    (*json)["quarantined"].push_back(
+        {{"object", object.key}, {"now", object.now}});
+  }
   (*json)["index_set_aside"] = report.index_set_aside;
+  (*json)["watermark_reset"] = report.watermark_reset;
 }
 
 void PrintRepairs(const RepairReport& report) {
@@ -99,8 +118,12 @@ void PrintRepairs(const RepairReport& report) {
     Print(
         OneLine(fmt::format("repaired: {}: from {}", object.key, object.from)));
   }
-  for (const std::string& key : report.quarantined) {
-    Print(OneLine(fmt::format("quarantined: {0}: is quarantine/{0} now", key)));
+  for (const QuarantinedObject& object : report.quarantined) {
+    Print(OneLine(
+        fmt::format("quarantined: {}: is {} now", object.key, object.now)));
+  }
+  if (report.watermark_reset) {
+    Print("watermark: forgotten; the next mount finds out what the target has");
   }
   if (report.index_set_aside) {
     Print("index: set aside as index.damaged; the next opening rebuilds it");
@@ -154,19 +177,63 @@ Result<RepairReport> OnlyCheck(Result<VerifyReport> report) {
   return only;
 }
 
+// What the volume says of its targets, where there is a report to add that to.
+Result<RepairReport> WithWatermarks(Result<RepairReport> report,
+                                    const std::string& volume, bool repair,
+                                    const ObjectCopies& targets) {
+  if (!report.ok()) return report;
+  const auto lock = LockVolume(Env::Posix(), volume);
+  if (!lock.ok()) return lock.status();
+  for (Finding& finding : CheckWatermarks(Env::Posix(), volume, targets, repair,
+                                          &report->watermark_reset)) {
+    report->left.findings.push_back(std::move(finding));
+  }
+  return report;
+}
+
+// Where to remember what was verified: nowhere unless every byte is read.
+Status SetStateFile(const FsckArguments& arguments, const std::string& usual,
+                    VerifyOptions* options) {
+  if (!arguments.read_data) return OkStatus();
+  options->state_file =
+      arguments.state_file.empty() ? usual : arguments.state_file;
+  if (options->state_file.empty()) return OkStatus();
+  if (!VerifiedLedger::MayBeOne(Env::Posix(), options->state_file)) {
+    return {StatusCode::kInvalidArgument,
+            options->state_file +
+                ": is there, and not the state of a check; name another file"};
+  }
+  if (!arguments.restart) return OkStatus();
+  const Status removed = Env::Posix().Remove(options->state_file);
+  return removed.Is(StatusCode::kNotFound) ? OkStatus() : removed;
+}
+
+// A check that came to its end has nothing to continue.
+Result<RepairReport> Ended(Result<RepairReport> report,
+                           const VerifyOptions& options) {
+  if (report.ok() && !options.state_file.empty()) {
+    static_cast<void>(Env::Posix().Remove(options.state_file));
+  }
+  return report;
+}
+
 Result<RepairReport> CheckVolume(const FsckArguments& arguments,
                                  VerifyOptions options) {
   TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.place));
   TREFOIL_TRY(CheckNotMounted(location));
   TREFOIL_ASSIGN(options.secret,
                  SecretOfVolume(arguments.secret, location.volume));
-  for (ObjectCopy& copy : CopiesOf(location.volume, arguments.target)) {
-    options.copies.push_back(std::move(copy));
-  }
-  if (arguments.repair) {
-    return RepairVolume(RealWorld(), location.volume, options);
-  }
-  return OnlyCheck(VerifyVolume(RealWorld(), location.volume, options));
+  TREFOIL_TRY(SetStateFile(arguments, JoinPath(location.volume, "fsck.state"),
+                           &options));
+  const ObjectCopies targets = CopiesOf(location.volume, arguments.target);
+  options.copies.insert(options.copies.end(), targets.begin(), targets.end());
+  auto report =
+      arguments.repair
+          ? RepairVolume(RealWorld(), location.volume, options)
+          : OnlyCheck(VerifyVolume(RealWorld(), location.volume, options));
+  report = WithWatermarks(std::move(report), location.volume, arguments.repair,
+                          targets);
+  return Ended(std::move(report), options);
 }
 
 Result<RepairReport> CheckTarget(const FsckArguments& arguments,
@@ -179,20 +246,37 @@ Result<RepairReport> CheckTarget(const FsckArguments& arguments,
   if (secret.kind != Secret::Kind::kNone) {
     options.secret = std::make_shared<const Secret>(std::move(secret));
   }
-  if (arguments.repair) return RepairStore(RealWorld(), *store, options);
-  return OnlyCheck(VerifyStore(RealWorld(), *store, options));
+  TREFOIL_TRY(SetStateFile(arguments, "", &options));
+  auto report = arguments.repair
+                    ? RepairStore(RealWorld(), *store, options)
+                    : OnlyCheck(VerifyStore(RealWorld(), *store, options));
+  return Ended(std::move(report), options);
 }
 
-Result<RepairReport> Check(const FsckArguments& arguments) {
-  ProgressLine line;
+// Requests to a store wait for each other's answers; a disk is kept busy, and
+// not made to seek, by a few readers.
+unsigned ReadersOf(const std::string& place) {
+  constexpr unsigned kOfStore = 8;
+  constexpr unsigned kOfDisk = 4;
+  return place.rfind("s3+", 0) == 0 ? kOfStore : kOfDisk;
+}
+
+Result<RepairReport> Check(const FsckArguments& arguments,
+                           const std::atomic<bool>& interrupted) {
+  ProgressLine line(ProgressLine::Elsewhere::kLines);
   VerifyOptions options;
   options.read_data = arguments.read_data || arguments.sample_percent > 0;
   if (arguments.sample_percent > 0) {
     options.sample_percent = arguments.sample_percent;
   }
-  options.progress = [&](uint64_t done, uint64_t total) {
-    line.Show(done, total, "checking " + arguments.place);
-  };
+  options.readers = ReadersOf(arguments.place);
+  options.stop = [&interrupted] { return interrupted.load(); };
+  if (!arguments.json && !arguments.quiet) {
+    options.progress = [&](uint64_t done, uint64_t total) {
+      line.ShowRate(done, total, "checking " + arguments.place,
+                    options.read_data);
+    };
+  }
   for (const std::string& place : arguments.from) {
     TREFOIL_ASSIGN(ObjectCopy copy, CopyFrom(place, arguments.target));
     options.copies.push_back(std::move(copy));
@@ -207,6 +291,14 @@ std::string Advice(const FsckArguments& arguments, const Status& error) {
   return "'trefoil umount' it first; a target's URL can be checked meanwhile";
 }
 
+std::string ContinueAdvice(const FsckArguments& arguments) {
+  if (!arguments.read_data) return "";
+  if (IsUrl(arguments.place) && arguments.state_file.empty()) {
+    return "with --state a check can be continued";
+  }
+  return "the same command continues";
+}
+
 int ExitCode(const RepairReport& report) {
   if (!report.left.clean()) return kFsckErrors;
   return report.changed() ? kFsckCorrected : kFsckClean;
@@ -219,7 +311,18 @@ int RunFsck(const FsckArguments& arguments) {
               "target, to take good objects from"});
     return kFsckUsage;
   }
-  const Result<RepairReport> report = Check(arguments);
+  // The first signal ends it between two objects, with what was verified
+  // remembered; the second one at once.
+  HoldEndSignals();
+  std::atomic<bool> interrupted{false};
+  const SignalWatch watch([&interrupted](int) {
+    if (interrupted.exchange(true)) _exit(kFsckCancelled);
+  });
+  const Result<RepairReport> report = Check(arguments, interrupted);
+  if (!report.ok() && interrupted) {
+    static_cast<void>(Fail("fsck", report.status(), ContinueAdvice(arguments)));
+    return kFsckCancelled;
+  }
   if (!report.ok()) {
     return FailFsck(report.status(), Advice(arguments, report.status()));
   }
@@ -255,6 +358,12 @@ void AddFsckCommand(CLI::App& trefoil, Action* action) {
                    "A volume or a copy's URL to repair from")
       ->type_name("PLACE")
       ->allow_extra_args(false);
+  fsck->add_option("--state", arguments->state_file,
+                   "Remember here what was verified, to continue from")
+      ->type_name("FILE");
+  fsck->add_flag("--restart", arguments->restart,
+                 "Do not continue an interrupted check");
+  fsck->add_flag("--quiet", arguments->quiet, "Show no progress");
   fsck->add_flag("--json", arguments->json, "Print JSON");
   AddSecretOptions(fsck, &arguments->secret);
   AddTargetOptions(fsck, &arguments->target);

@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kWindowBlocks = 1U << 20;
 constexpr uint64_t kLastNumber = ~0ULL;
+// Trees that a lost file is named in.
+constexpr size_t kMaxPaths = 20;
 
 std::string Name(BlockNo block) {
   return "block " + std::to_string(block.value);
@@ -21,7 +23,6 @@ std::string Name(BlockNo block) {
 Status BlockCheck::Run() {
   for (uint64_t from = 0;;) {
     TREFOIL_ASSIGN(const bool more, LoadWindow(from));
-    last_loser_ = InodeId();
     TREFOIL_TRY(CountExtents());
     CheckCounts();
     if (!more) return OkStatus();
@@ -146,7 +147,12 @@ const PackState* BlockCheck::FindPack(PackNo number) const {
 
 Status BlockCheck::CountExtents() {
   VersionCursor extents(index_, 'E');
-  while (extents.Next()) CountExtent(extents.version());
+  while (extents.Next()) {
+    if (extents.version().inode() != inode_) ReportLosses();
+    inode_ = extents.version().inode();
+    CountExtent(extents.version());
+  }
+  ReportLosses();
   return extents.status();
 }
 
@@ -163,25 +169,41 @@ void BlockCheck::CountExtent(const Version& version) {
   if (found) ++block->references;
   const ViewRange range = views_.Of(version.birth, version.last);
   if (range.empty()) return;  // nobody reads it
-  const auto where = [&] {
-    return names_.Path(version.inode(), range.newest());
-  };
   const auto place = [&] {
     return "the data at offset " + std::to_string(version.second()) +
            " are in " + Name(extent->block);
   };
   if (!found || !block->exists) {
-    findings_.Error("dangling-extent", where(),
-                    place() + ", which is not there");
+    NoteLoss("dangling-extent", range, place() + ", which is not there");
   } else if (extent->length > block->raw_bytes ||
              extent->block_offset > block->raw_bytes - extent->length) {
-    findings_.Error("extent-beyond-block", where(),
-                    place() + ", which is shorter");
-  } else if (!block->usable && version.inode() != last_loser_) {
-    last_loser_ = version.inode();
-    findings_.Error("lost-data", where(),
-                    place() + ", whose pack is missing or damaged");
+    NoteLoss("extent-beyond-block", range, place() + ", which is shorter");
+  } else if (!block->usable) {
+    NoteLoss("lost-data", range,
+             place() + " of pack " + std::to_string(block->pack.value) +
+                 ", which is missing or damaged");
   }
+}
+
+void BlockCheck::NoteLoss(std::string_view code, ViewRange range,
+                          std::string text) {
+  Loss& loss = losses_[code];
+  if (loss.text.empty()) loss.text = std::move(text);
+  loss.views.Add(range, 1);
+}
+
+void BlockCheck::ReportLosses() {
+  for (auto& [code, loss] : losses_) {
+    std::vector<std::string> paths;
+    for (const uint32_t view : loss.views.NotZero(kMaxPaths)) {
+      paths.push_back(names_.Path(inode_, view));
+    }
+    std::string newest = paths.front();
+    paths.erase(paths.begin());
+    findings_.Error(code, std::move(newest), std::move(loss.text),
+                    std::move(paths));
+  }
+  losses_.clear();
 }
 
 void BlockCheck::CheckCounts() {

@@ -6,7 +6,9 @@
 // thread-safe.
 #pragma once
 
-#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "fs/verify/findings.h"
@@ -58,6 +60,9 @@ class BlockCheck {
   Block& BlockOf(BlockNo number);
   Status CountExtents();
   void CountExtent(const Version& version);
+  // Data of the present file that are not to be had; said once for each file.
+  void NoteLoss(std::string_view code, ViewRange range, std::string text);
+  void ReportLosses();
   void CheckCounts();
 
   IndexView& index_;
@@ -69,7 +74,12 @@ class BlockCheck {
   std::vector<Block> window_;  // sorted
   uint64_t window_first_ = 0;
   uint64_t window_last_ = 0;
-  InodeId last_loser_;  // the last file that was reported to lose data
+  InodeId inode_;  // whose extents are being looked at
+  struct Loss {
+    std::string text;
+    ViewCounter views;
+  };
+  std::map<std::string_view, Loss> losses_;  // of it, by code
 };
 
 }  // namespace trefoil

@@ -25,7 +25,7 @@ Result<ChainState> ChainCheck::Run(const std::vector<ChainLink>& chain,
     ListedObject* const listed = table_.Find(link.parsed);
     if (listed != nullptr) listed->named = true;
     const Status read = ReadLink(link);
-    progress_.Object(link.size_bytes);
+    TREFOIL_TRY(progress_.Object(link.size_bytes));
     if (!read.ok()) {
       state_.complete = false;
       if (listed != nullptr) listed->bad = true;
@@ -55,7 +55,7 @@ Status ChainCheck::CheckLoose(ListedObject& object) {
       store_, keyring_, key,
       [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
       [](const DeltaEntry&) { return OkStatus(); });
-  progress_.Object(object.size_bytes);
+  TREFOIL_TRY(progress_.Object(object.size_bytes));
   object.bad = !read.ok();
   return read.ok() ? OkStatus() : Damaged(object.parsed.kind, key, read);
 }

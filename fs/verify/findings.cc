@@ -4,7 +4,7 @@
 namespace trefoil {
 
 void Findings::Add(Severity severity, std::string_view code, std::string where,
-                   std::string text) {
+                   std::string text, std::vector<std::string> also) {
   // The same may be seen in the objects and again in the index.
   const std::string finding = std::string(code) + '\0' + where + '\0' + text;
   if (seen_.contains(finding)) return;
@@ -14,8 +14,8 @@ void Findings::Add(Severity severity, std::string_view code, std::string where,
   }
   if (++at->second.count > kMaxOfOneCode) return;
   seen_.insert(finding);
-  report_.findings.push_back(
-      {severity, std::string(code), std::move(where), std::move(text)});
+  report_.findings.push_back({severity, std::string(code), std::move(where),
+                              std::move(text), std::move(also)});
 }
 
 Status Findings::ErrorOf(std::string_view code, std::string where,
@@ -32,8 +32,11 @@ void Findings::Finish() {
   for (const auto& [code, count] : counts_) {
     if (count.count <= kMaxOfOneCode) continue;
     report_.findings.push_back(
-        {count.severity, code, "",
-         "and " + std::to_string(count.count - kMaxOfOneCode) + " more"});
+        {count.severity,
+         code,
+         "",
+         "and " + std::to_string(count.count - kMaxOfOneCode) + " more",
+         {}});
   }
 }
 

@@ -21,8 +21,10 @@ class Findings {
   // Adds to `report`, which outlives this.
   explicit Findings(VerifyReport& report) : report_(report) {}
 
-  void Error(std::string_view code, std::string where, std::string text) {
-    Add(Severity::kError, code, std::move(where), std::move(text));
+  void Error(std::string_view code, std::string where, std::string text,
+             std::vector<std::string> also = {}) {
+    Add(Severity::kError, code, std::move(where), std::move(text),
+        std::move(also));
   }
   void Warning(std::string_view code, std::string where, std::string text) {
     Add(Severity::kWarning, code, std::move(where), std::move(text));
@@ -37,6 +39,12 @@ class Findings {
                  const Status& status);
   // The object is missing or damaged; the finding is the caller's.
   void BadObject(const std::string& key) { report_.bad_objects.insert(key); }
+  // It is among the objects and is none of this volume's; as above.
+  void Stranger(const std::string& key) {
+    if (report_.strangers.size() < VerifyReport::kMaxStrangers) {
+      report_.strangers.insert(key);
+    }
+  }
   // Says how many were counted only. Once, at the end.
   void Finish();
 
@@ -44,7 +52,7 @@ class Findings {
 
  private:
   void Add(Severity severity, std::string_view code, std::string where,
-           std::string text);
+           std::string text, std::vector<std::string> also = {});
 
   VerifyReport& report_;
   struct Count {
@@ -60,10 +68,17 @@ class ProgressMeter {
  public:
   explicit ProgressMeter(const VerifyOptions& options) : options_(options) {}
   void SetTotal(uint64_t total) { total_ = total; }
-  // An object of this size was checked.
-  void Object(uint64_t size_bytes) {
+  // An object of this size was checked. kUnavailable when that is to be the
+  // last one.
+  Status Object(uint64_t size_bytes) {
     done_ += options_.read_data ? size_bytes : 1;
     if (options_.progress) options_.progress(done_, total_);
+    if (!options_.stop || !options_.stop()) return OkStatus();
+    return {StatusCode::kUnavailable, "interrupted"};
+  }
+  // One of this size need not be checked.
+  void Skip(uint64_t size_bytes) {
+    total_ -= options_.read_data ? size_bytes : 1;
   }
 
  private:

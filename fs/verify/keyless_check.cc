@@ -33,14 +33,14 @@ Status KeylessCheck::CheckChain(const std::vector<ChainLink>& chain) {
   for (ListedObject& object : table_.objects()) {
     if (!IsInChain(object.parsed.kind)) continue;
     TREFOIL_TRY(CheckObject(object));
-    progress_.Object(object.size_bytes);
+    TREFOIL_TRY(progress_.Object(object.size_bytes));
   }
   return OkStatus();
 }
 
 Status KeylessCheck::CheckObject(ListedObject& object) {
   const std::string key = object.Key();
-  Status status = VerifyObjectHash(store_, key, object.size_bytes);
+  Status status = VerifyOnMedium(store_, key, object.size_bytes);
   if (status.ok()) {
     const auto header = ReadObjectHeader(store_, key);
     status = header.status();

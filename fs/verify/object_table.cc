@@ -46,6 +46,7 @@ Result<ObjectTable> ObjectTable::List(ObjectStore& store, Findings& findings) {
       table.objects_.push_back({*parsed, info.size_bytes});
       table.bytes_ += info.size_bytes;
     } else if (!IsKnownSideObject(info.key)) {
+      findings.Stranger(info.key);
       findings.Warning("foreign-object", info.key,
                        "is no object of Trefoil's; somebody else put it here");
     }

@@ -15,8 +15,10 @@ namespace trefoil {
 struct ListedObject {
   ParsedKey parsed;
   uint64_t size_bytes = 0;
-  bool named = false;  // something needs it
-  bool bad = false;    // its bytes are not what they should be
+  bool named = false;    // something needs it
+  bool bad = false;      // its bytes are not what they should be
+  bool foreign = false;  // belongs to another volume
+  bool gone = false;     // it was listed, and is not there any more
 
   [[nodiscard]] std::string Key() const;
 };

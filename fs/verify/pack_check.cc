@@ -67,8 +67,9 @@ class PackCheck {
                                          bool* usable) {
     const std::string key = ObjectKeyOf(record);
     TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
-    if (ListedObject* const listed = table_.Find(parsed)) {
-      listed->named = true;
+    ListedObject* const listed = table_.Find(parsed);
+    if (listed != nullptr) listed->named = true;
+    if (listed != nullptr && !listed->gone) {
       *usable = !listed->bad;
       return std::optional(listed->size_bytes);
     }

@@ -20,6 +20,7 @@ namespace {
 // A chain that is whole again shows what else is missing; nothing needs more
 // rounds than this.
 constexpr int kMaxRounds = 5;
+constexpr size_t kHashDigits = 16;  // in a name below quarantine/
 
 bool Has(const VerifyReport& report,
          std::initializer_list<std::string_view> codes) {
@@ -48,11 +49,11 @@ class Repair {
   Result<bool> RepairObjects(const VerifyReport& found);
   Result<std::shared_ptr<Keyring>> OpenKeyring();
   Result<bool> FillChain();
-  Result<bool> FetchVolumeObjects();
+  Result<bool> FetchVolumeObject();
   bool IsWhole(const std::string& key);
   Result<bool> Heal(const std::string& key);
-  Result<bool> Quarantine(const VerifyReport& found);
-  Status MoveAway(const std::string& key);
+  bool Quarantine(const VerifyReport& found);
+  Result<std::string> MoveAway(const std::string& key);
 
   ObjectStore& store_;
   VerifyOptions options_;
@@ -72,8 +73,7 @@ Result<RepairReport> Repair::Run(
       TREFOIL_ASSIGN(held, lock());
     }
     TREFOIL_ASSIGN(bool changed, RepairObjects(report_.left));
-    TREFOIL_ASSIGN(const bool moved, Quarantine(report_.left));
-    changed = changed || moved;
+    changed = Quarantine(report_.left) || changed;
     if (!changed && more) {
       TREFOIL_ASSIGN(changed, more(report_.left));
       report_.index_set_aside = report_.index_set_aside || changed;
@@ -97,7 +97,7 @@ Result<bool> Repair::RepairObjects(const VerifyReport& found) {
     changed = changed || healed;
   }
   if (Has(found, {"no-volume-object"})) {
-    TREFOIL_ASSIGN(const bool fetched, FetchVolumeObjects());
+    TREFOIL_ASSIGN(const bool fetched, FetchVolumeObject());
     changed = changed || fetched;
   }
   if (!changed && Has(found, {"broken-chain"})) {
@@ -132,7 +132,7 @@ Result<bool> Repair::Heal(const std::string& key) {
   return false;
 }
 
-Result<bool> Repair::FetchVolumeObjects() {
+Result<bool> Repair::FetchVolumeObject() {
   std::set<std::string> keys;
   for (const ObjectCopy& copy : options_.copies) {
     const Status listed =
@@ -143,13 +143,14 @@ Result<bool> Repair::FetchVolumeObjects() {
     if (!listed.ok())
       LogWarning("verify", "{}: {}", copy.name, listed.message());
   }
-  bool changed = false;
-  for (const std::string& key : keys) {
-    if (store_.Head(key).ok()) continue;
-    TREFOIL_ASSIGN(const bool healed, Heal(key));
-    changed = changed || healed;
+  // The newest that is good anywhere, and no older one: who had a way in once
+  // must not get it back.
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    if (store_.Head(*key).ok()) continue;
+    TREFOIL_ASSIGN(const bool healed, Heal(*key));
+    if (healed) return true;
   }
-  return changed;
+  return false;
 }
 
 Result<std::shared_ptr<Keyring>> Repair::OpenKeyring() {
@@ -192,28 +193,48 @@ Result<bool> Repair::FillChain() {
   return changed;
 }
 
-// Only inside of what is Trefoil's: the rest of a shared bucket is somebody's.
-Result<bool> Repair::Quarantine(const VerifyReport& found) {
-  bool changed = false;
-  for (const Finding& finding : found.findings) {
-    if (finding.code != "foreign-object") continue;
-    const std::string& key = finding.where;
+// What is damaged, good nowhere, and needed by nothing; and strangers, but only
+// inside of what is Trefoil's: the rest of a shared bucket is somebody's.
+bool Repair::Quarantine(const VerifyReport& found) {
+  std::set<std::string> keys;
+  for (const std::string& key : found.unneeded_bad) {
+    if (hopeless_.contains(key)) keys.insert(key);
+  }
+  for (const std::string& key : found.strangers) {
     const bool is_inside =
         key.starts_with("pack/") || key.starts_with("commit/") ||
         key.starts_with("checkpoint/") || key.starts_with("volume/");
-    if (!is_inside) continue;
-    TREFOIL_TRY(MoveAway(key));
-    report_.quarantined.push_back(key);
+    if (is_inside) keys.insert(key);
+  }
+  bool changed = false;
+  for (const std::string& key : keys) {
+    const auto moved = MoveAway(key);
+    if (!moved.ok()) {
+      hopeless_[key] = "can't be moved away: " + moved.status().message();
+      continue;
+    }
+    hopeless_.erase(key);
+    report_.quarantined.push_back({key, *moved});
     changed = true;
   }
   return changed;
 }
 
-Status Repair::MoveAway(const std::string& key) {
-  TREFOIL_ASSIGN(const std::string bytes, store_.Get(key, {}, kMaxObjectBytes));
-  MemorySource source(bytes);
-  TREFOIL_TRY(store_.Put("quarantine/" + key, source, PutMode::kImmutable));
-  return store_.Delete(key);
+// The new name has the hash of the bytes, so that nothing that was moved there
+// before is in the way or taken for it.
+Result<std::string> Repair::MoveAway(const std::string& key) {
+  TREFOIL_ASSIGN(const ObjectInfo info, store_.Head(key));
+  TREFOIL_ASSIGN(const Hash256 hash, HashObject(store_, key, info.size_bytes));
+  std::string to =
+      "quarantine/" + key + "-" + hash.ToHex().substr(0, kHashDigits);
+  StoreSource source(store_, key, hash, info.size_bytes);
+  TREFOIL_TRY(store_.Put(to, source, PutMode::kImmutable));
+  TREFOIL_ASSIGN(const Hash256 there, HashObject(store_, to, info.size_bytes));
+  if (there != hash) {
+    return Status(StatusCode::kCorruption, to + " is something else");
+  }
+  TREFOIL_TRY(store_.Delete(key));
+  return to;
 }
 
 }  // namespace

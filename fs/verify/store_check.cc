@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/verify/store_check.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "fs/base/log.h"
 #include "fs/object/object_reader.h"
 #include "fs/verify/keyless_check.h"
 #include "fs/verify/long_chain.h"
@@ -10,6 +12,11 @@
 
 namespace trefoil {
 namespace {
+
+// What was verified is so for this long.
+constexpr int64_t kStateLastsNanos = 7LL * 24 * 3600 * 1'000'000'000;
+// How much of an interrupted check is done again, at most.
+constexpr int64_t kSaveNanos = 10'000'000'000;
 
 bool IsInChain(ObjectKind kind) {
   return kind == ObjectKind::kCommit || kind == ObjectKind::kCheckpoint;
@@ -115,54 +122,100 @@ Status StoreCheck::OpenSecrets() {
 }
 
 Status StoreCheck::HashObjects() {
+  if (keeps_state()) {
+    verified_ = VerifiedLedger::Load(world_.env, options_.state_file,
+                                     store_.Describe());
+  }
+  std::vector<ListedObject*> due;
+  uint64_t before = 0;
   for (ListedObject& object : table_.objects()) {
     if (IsInChain(object.parsed.kind)) continue;
-    TREFOIL_TRY(HashObject(object));
-    progress_.Object(object.size_bytes);
+    if (IsDue(object)) {
+      due.push_back(&object);
+      continue;
+    }
+    if (!options_.read_data) {
+      TREFOIL_TRY(progress_.Object(object.size_bytes));
+      continue;
+    }
+    progress_.Skip(object.size_bytes);
+    ++before;
   }
-  return OkStatus();
+  if (verified_.size() > 0) {
+    findings_.Info("continued", store_.Describe(),
+                   std::to_string(before) +
+                       " objects were verified before the check was "
+                       "interrupted, and not again");
+  }
+  const unsigned readers = world_.env.single_threaded() ? 1 : options_.readers;
+  const Status done = HashObjectsOf(
+      store_, due, readers,
+      [this](const HashedObject& result) { return Judge(result); });
+  SaveState();
+  return done;
 }
 
-// Whether the sample has this pack.
-bool StoreCheck::IsDrawn() {
+// The sample has some packs; what is known of the others need not be asked.
+bool StoreCheck::IsDue(ListedObject& object) {
+  if (options_.known_bad.contains(object.Key())) {
+    object.bad = true;
+    findings_.Error("bad-hash", object.Key(),
+                    "is damaged, as an earlier check found");
+    return false;
+  }
+  if (object.parsed.kind == ObjectKind::kVolume) return true;
   if (!options_.read_data) return false;
-  return options_.sample_percent >= 100 ||
-         world_.random.Next64() % 100 < options_.sample_percent;
+  if (options_.sample_percent < 100) {
+    return world_.random.Next64() % 100 < options_.sample_percent;
+  }
+  const int64_t verified =
+      verified_.VerifiedNanos(object.parsed.name, object.size_bytes);
+  return world_.clock.WallNanos() - verified > kStateLastsNanos;
 }
 
-Status StoreCheck::HashObject(ListedObject& object) {
-  const bool small = object.parsed.kind == ObjectKind::kVolume;
+Status StoreCheck::Judge(const HashedObject& result) {
+  ListedObject& object = *result.object;
   const std::string key = object.Key();
-  if (options_.known_bad.contains(key)) {
-    object.bad = true;
-    findings_.Error("bad-hash", key, "is damaged, as an earlier check found");
-    return OkStatus();
-  }
-  if (!small && !IsDrawn()) return OkStatus();
-  const Status hashed = VerifyObjectHash(store_, key, object.size_bytes);
-  if (!hashed.ok()) {
+  if (result.hashed.Is(StatusCode::kNotFound) && state_.complete) {
+    // Collection was quicker; whether something needs it will be seen.
+    object.gone = true;
+  } else if (!result.hashed.ok() || !result.header.ok()) {
     object.bad = true;
     findings_.BadObject(key);
-    return findings_.ErrorOf(
-        hashed.Is(StatusCode::kNotFound) ? "missing-object" : "bad-hash", key,
-        hashed);
-  }
-  const auto header = ReadObjectHeader(store_, key);
-  if (!header.ok()) {
-    object.bad = true;
-    findings_.BadObject(key);
-    return findings_.ErrorOf("bad-object", key, header.status());
-  }
-  if (volume_id_ && header->volume_id != *volume_id_) {
+    TREFOIL_TRY(findings_.ErrorOf(
+        !result.header.ok()                       ? "bad-object"
+        : result.hashed.Is(StatusCode::kNotFound) ? "missing-object"
+                                                  : "bad-hash",
+        key, result.hashed.ok() ? result.header : result.hashed));
+  } else if (volume_id_ && result.volume_id != *volume_id_) {
+    object.foreign = true;
     findings_.Warning("foreign-object", key, "is an object of another volume");
+  } else {
+    verified_.Verified(object.parsed.name, object.size_bytes,
+                       world_.clock.WallNanos());
   }
-  return OkStatus();
+  if (world_.clock.MonotonicNanos() - saved_nanos_ >= kSaveNanos) SaveState();
+  return progress_.Object(object.size_bytes);
+}
+
+void StoreCheck::SaveState() {
+  saved_nanos_ = world_.clock.MonotonicNanos();
+  if (!keeps_state()) return;
+  const Status saved = verified_.Save(world_.env, options_.state_file);
+  if (!saved.ok()) LogWarning("verify", "{}", saved.ToString());
 }
 
 void StoreCheck::ReportUnnamed() {
   for (const ListedObject& object : table_.objects()) {
-    if (object.named || object.bad) continue;
+    if (object.named || object.gone) continue;
     const std::string key = object.Key();
+    if (object.foreign) findings_.Stranger(key);
+    if (object.bad) {
+      const bool may_go = object.parsed.kind != ObjectKind::kVolume;
+      if (state_.complete && may_go)
+        findings_.report().unneeded_bad.insert(key);
+      continue;
+    }
     const CommitSeq seq(object.parsed.number);
     if (object.parsed.kind == ObjectKind::kPack && state_.complete) {
       findings_.Info("unnamed-pack", key,
@@ -180,11 +233,35 @@ void StoreCheck::ReportUnnamed() {
       findings_.Warning("newer-commit", key,
                         "is newer than the chain, and of an older owner: its "
                         "changes are in no tree");
+    } else if (IsOfFork(object)) {
+      findings_.Error("forked-chain", key,
+                      "and the commits before it are of the owner whose chain "
+                      "this is, and not in it: two machines wrote as one; "
+                      "what only this branch has is in no tree");
     } else {
       findings_.Info("other-branch", key,
-                     "is of an older owner, and not in the chain");
+                     "is not in the chain: it is of an older owner, or of a "
+                     "round that was repeated");
     }
   }
+}
+
+// A single commit beside its equal may be of a round that failed when the
+// commit was in place already (see FindChain); a second one on top is not.
+bool StoreCheck::IsOfFork(const ListedObject& commit) {
+  const ParsedKey& parsed = commit.parsed;
+  const bool same_owner =
+      std::any_of(chain_.begin(), chain_.end(), [&](const ChainLink& link) {
+        return link.parsed.generation == parsed.generation &&
+               link.parsed.number == parsed.number;
+      });
+  if (!same_owner) return false;
+  const auto header = ReadObjectHeader(store_, commit.Key());
+  if (!header.ok()) return false;
+  const ListedObject* const before =
+      table_.Find({ObjectKind::kCommit, parsed.generation, parsed.number - 1,
+                   header->previous});
+  return before != nullptr && !before->named;
 }
 
 }  // namespace trefoil

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "fs/object/object_store.h"
+#include "fs/object/verified_ledger.h"
 #include "fs/verify/chain_check.h"
 #include "fs/verify/elsewhere.h"
 #include "fs/verify/findings.h"
+#include "fs/verify/object_hasher.h"
 #include "fs/verify/object_table.h"
 #include "fs/verify/scratch.h"
 #include "fs/volume/identity.h"
@@ -52,8 +54,15 @@ class StoreCheck {
   Status OpenSecrets();
   Status CheckWithoutKey();
   Status HashObjects();
-  bool IsDrawn();
-  Status HashObject(ListedObject& object);
+  // Whether its bytes are to be read.
+  bool IsDue(ListedObject& object);
+  Status Judge(const HashedObject& result);
+  [[nodiscard]] bool keeps_state() const {
+    return !options_.state_file.empty() && options_.read_data &&
+           options_.sample_percent >= 100;
+  }
+  void SaveState();
+  bool IsOfFork(const ListedObject& commit);
 
   const World world_;
   ObjectStore& store_;
@@ -73,6 +82,8 @@ class StoreCheck {
   bool keyless_ = false;  // it is encrypted, and no secret was given
   std::optional<CommitSeq> newest_;
   ChainState state_;
+  VerifiedLedger verified_;  // by this check, and those that it continues
+  int64_t saved_nanos_ = 0;
 };
 
 }  // namespace trefoil

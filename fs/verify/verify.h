@@ -30,6 +30,8 @@ struct Finding {
   std::string code;   // "missing-pack", "bad-hash" ...: for scripts
   std::string where;  // the object's key, the file, the record
   std::string text;   // for people
+  // Further paths that it touches, of the same file in snapshots; bounded.
+  std::vector<std::string> also = {};
 };
 
 struct VerifyOptions {
@@ -39,6 +41,14 @@ struct VerifyOptions {
   std::shared_ptr<const Secret> secret;
   // With read_data, of so many packs in a hundred, drawn at random.
   unsigned sample_percent = 100;
+  // Threads that read and hash objects at a time.
+  unsigned readers = 4;
+  // With read_data of everything: what was verified is remembered in this file,
+  // and a check within a week takes it as verified; whoever is done with it
+  // removes it. Empty: nothing is remembered.
+  std::string state_file;
+  // Asked between objects; true ends the check with kUnavailable. Null: never.
+  std::function<bool()> stop;
   // Keys of objects that are known to be damaged.
   std::set<std::string> known_bad;
   // Bytes (or objects, without read_data) checked and to be checked.
@@ -55,6 +65,11 @@ struct VerifyReport {
   // Keys of the objects that are missing or damaged: all, where findings are
   // bounded.
   std::set<std::string> bad_objects;
+  // Those of them that nothing needs, as far as could be told.
+  std::set<std::string> unneeded_bad;
+  // What is among Trefoil's objects and none; at most kMaxStrangers.
+  std::set<std::string> strangers;
+  static constexpr size_t kMaxStrangers = 10'000;
   uint64_t objects = 0;
   uint64_t bytes = 0;
   uint64_t commits = 0;

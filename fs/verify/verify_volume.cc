@@ -181,13 +181,13 @@ Status VolumeCheck::CheckCommitRecords(StoreCheck& store) {
   for (cursor->Seek("K"); cursor->Valid(); cursor->Next()) {
     const auto record = CommitRecord::Decode(cursor->value());
     if (!record.ok() || cursor->key().size() != 9) {
-      findings_.Error("bad-record", "commit record " + ToHex(cursor->key()),
+      findings_.Error("index-differs", "commit record " + ToHex(cursor->key()),
                       "the record is malformed");
       continue;
     }
     const CommitSeq seq(NumberInKey(cursor->key()));
     if (seq.value > expected) {
-      findings_.Error("missing-commit", "commit " + std::to_string(expected),
+      findings_.Error("index-differs", "commit " + std::to_string(expected),
                       "the index does not know it");
     }
     expected = std::max(expected, seq.value + 1);
@@ -307,7 +307,7 @@ Status VolumeCheck::CheckBlockIds() {
   for (cursor->Seek("H"); cursor->Valid(); cursor->Next()) {
     const auto number = DecodeNumber(cursor->value());
     if (!number.ok()) {
-      findings_.Error("bad-record", "block id " + ToHex(cursor->key()),
+      findings_.Error("index-differs", "block id " + ToHex(cursor->key()),
                       "the record is malformed");
       continue;
     }

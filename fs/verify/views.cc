@@ -43,4 +43,19 @@ std::vector<ViewCounter::Step> ViewCounter::Steps(ViewRange all) const {
   return steps;
 }
 
+std::vector<uint32_t> ViewCounter::NotZero(size_t max) const {
+  std::vector<uint32_t> views;
+  if (changes_.empty()) return views;
+  const std::vector<Step> steps =
+      Steps({changes_.begin()->first, changes_.rbegin()->first});
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (step->value == 0) continue;
+    for (uint32_t view = step->range.end; view-- > step->range.first;) {
+      if (views.size() == max) return views;
+      views.push_back(view);
+    }
+  }
+  return views;
+}
+
 }  // namespace trefoil

@@ -63,6 +63,8 @@ class ViewCounter {
   }
   // Ranges of equal values that fill `all`, in order.
   [[nodiscard]] std::vector<Step> Steps(ViewRange all) const;
+  // The views whose number is not 0, newest first, so many at most.
+  [[nodiscard]] std::vector<uint32_t> NotZero(size_t max) const;
   void Clear() { changes_.clear(); }
 
  private:

@@ -51,6 +51,22 @@ TEST(BytesTest, PrintedInBinaryUnits) {
   EXPECT_EQ(FormatBytes(~0ULL), "16.0 EiB");
 }
 
+TEST(ProgressTest, TheTimeLeftFollowsTheRateOfLate) {
+  ProgressRate rate;
+  EXPECT_FALSE(rate.SecondsLeft(0, 1000).has_value());
+  for (int second = 1; second <= 10; ++second) {
+    rate.Add(second, static_cast<uint64_t>(second) * 100);
+  }
+  EXPECT_NEAR(rate.per_second(), 100, 0.1);
+  EXPECT_EQ(rate.SecondsLeft(1000, 3000), 20);
+  EXPECT_EQ(rate.SecondsLeft(3000, 3000), 0);
+  // Ten times slower for some minutes.
+  for (int second = 1; second <= 300; ++second) {
+    rate.Add(10 + second, 1000 + static_cast<uint64_t>(second) * 10);
+  }
+  EXPECT_NEAR(rate.per_second(), 10, 0.1);
+}
+
 TEST(ProgressTest, TheBarFillsAndStaysOnOneLine) {
   EXPECT_EQ(ProgressBar(0, 2, "a"), "[........................]   0% a");
   EXPECT_EQ(ProgressBar(1, 2, "a"), "[############............]  50% a");

@@ -195,6 +195,25 @@ TEST_F(ObjectDamageTest, ABranchOfAnOlderOwnerIsNamed) {
   ExpectFinding(report, "other-branch", beyond);
 }
 
+TEST_F(ObjectDamageTest, AForkOfOneOwnerIsNamed) {
+  // Two branches of two commits each, which two machines made.
+  std::vector<std::string> branch;
+  for (int i = 0; i < 2; ++i) {
+    AddCommit(path(), {});
+    branch.push_back(ObjectKeys(path(), "commit/").back());
+  }
+  for (const std::string& key : branch) {
+    std::filesystem::rename(FileOf(key), path() + "/" + key.substr(7));
+  }
+  for (int i = 0; i < 2; ++i) AddCommit(path(), {});
+  for (const std::string& key : branch) {
+    std::filesystem::rename(path() + "/" + key.substr(7), FileOf(key));
+  }
+  const VerifyReport report = VerifyObjects(path(), false);
+  EXPECT_FALSE(IsClean(report));
+  ExpectFinding(report, "forked-chain", "commit/");
+}
+
 TEST_F(ObjectDamageTest, ACommitThatACrashLeftIsNamedAndNoDamage) {
   AddCommit(path(), {});
   const VerifyReport report = Verify(path(), true);

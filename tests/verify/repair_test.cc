@@ -14,6 +14,8 @@
 #include <fstream>
 #include <random>
 
+#include "fs/index/keys.h"
+#include "fs/verify/findings.h"
 #include "tests/verify/damaged_volume.h"
 
 namespace trefoil {
@@ -65,6 +67,12 @@ class RepairTest : public ::testing::Test {
     return Path() + (copy == 0   ? "/objects"
                      : copy == 1 ? "/../second"
                                  : "/../offsite");
+  }
+  std::string Snapshot() {
+    volume_.Open();
+    std::string name = volume_->ListSnapshots()->at(0).name;
+    volume_.Close();
+    return name;
   }
   static std::shared_ptr<LocalTree> Tree(const std::string& path) {
     return std::make_shared<LocalTree>(Env::Posix(), path);
@@ -212,11 +220,91 @@ TEST_F(RepairTest, StrangersAreMovedAwayNotDeleted) {
   std::ofstream(CopyPath(1) + "/pack/holiday-photo") << "a photo";
   std::ofstream(CopyPath(1) + "/somebodys-file") << "not among ours";
   const RepairReport repair = Repair(1);
-  EXPECT_THAT(repair.quarantined, ::testing::ElementsAre("pack/holiday-photo"));
-  EXPECT_EQ(*Env::Posix().ReadFile(
-                CopyPath(1) + "/quarantine/pack/holiday-photo", 100),
-            "a photo");
+  ASSERT_EQ(repair.quarantined.size(), 1U);
+  EXPECT_EQ(repair.quarantined[0].key, "pack/holiday-photo");
   EXPECT_TRUE(stdfs::exists(CopyPath(1) + "/somebodys-file"));
+  // Another one of that name and size moves away, too.
+  std::ofstream(CopyPath(1) + "/pack/holiday-photo") << "A photo";
+  const RepairReport again = Repair(1);
+  ASSERT_EQ(again.quarantined.size(), 1U);
+  const std::string quarantine = CopyPath(1) + "/";
+  EXPECT_EQ(*Env::Posix().ReadFile(quarantine + repair.quarantined[0].now, 99),
+            "a photo");
+  EXPECT_EQ(*Env::Posix().ReadFile(quarantine + again.quarantined[0].now, 99),
+            "A photo");
+}
+
+TEST_F(RepairTest, MoreStrangersThanAreNamedAreMovedAway) {
+  ASSERT_NO_FATAL_FAILURE(Make(2));
+  constexpr size_t kStrangers = 2 * Findings::kMaxOfOneCode;
+  for (size_t i = 0; i < kStrangers; ++i) {
+    std::ofstream(CopyPath(1) + "/commit/note" + std::to_string(i)) << i;
+  }
+  const RepairReport repair = Repair(1);
+  EXPECT_EQ(repair.quarantined.size(), kStrangers);
+  EXPECT_TRUE(repair.left.clean()) << DescribeFindings(repair.left);
+}
+
+TEST_F(RepairTest, DamageThatNothingNeedsIsMovedAway) {
+  ASSERT_NO_FATAL_FAILURE(Make(2));
+  for (int copy = 0; copy < 2; ++copy) {
+    const std::string key = PackKey(Sha256::Of("of no pack"));
+    const std::string path = CopyPath(copy) + "/" + key;
+    stdfs::create_directories(stdfs::path(path).parent_path());
+    std::ofstream(path) << "bytes that hash to another name";
+    const RepairReport repair = Repair(copy);
+    ASSERT_EQ(repair.quarantined.size(), 1U) << copy;
+    EXPECT_EQ(repair.quarantined[0].key, key);
+    EXPECT_TRUE(repair.left.clean()) << DescribeFindings(repair.left);
+    EXPECT_FALSE(stdfs::exists(path));
+    EXPECT_TRUE(
+        stdfs::exists(CopyPath(copy) + "/" + repair.quarantined[0].now));
+  }
+}
+
+TEST_F(RepairTest, ALostFileIsNamedInEveryTreeThatShowsIt) {
+  ASSERT_NO_FATAL_FAILURE(Make(4));
+  const std::string snapshot = Snapshot();
+  for (const std::string& key : ObjectKeys(Path(), "pack/")) {
+    FlipOneBit(0, key);
+  }
+  VerifyOptions options = Options(0);
+  options.copies.clear();
+  const auto report = VerifyVolume(TestWorld(), Path(), options);
+  ASSERT_TRUE(report.ok());
+  std::map<std::string, std::vector<std::string>> lost;
+  for (const Finding& finding : report->findings) {
+    if (finding.code == "lost-data") lost[finding.where] = finding.also;
+  }
+  EXPECT_THAT(lost["/large0"],
+              ::testing::ElementsAre("/.snapshots/" + snapshot + "/large0"));
+  ASSERT_TRUE(lost.contains("/large3"));  // younger than the snapshot
+  EXPECT_TRUE(lost["/large3"].empty());
+}
+
+TEST_F(RepairTest, AnIndexThatForgotACommitIsRebuilt) {
+  ASSERT_NO_FATAL_FAILURE(Make(3));
+  ChangeIndex(Path(), [](Index&, IndexBatch* batch) {
+    batch->Delete(Family::kLocal, LocalCommitKey(CommitSeq(2)));
+  });
+  ExpectFinding(Check(0), "index-differs", "commit 2");
+  const RepairReport repair = Repair(0);
+  EXPECT_TRUE(repair.index_set_aside);
+  EXPECT_TRUE(repair.left.clean()) << DescribeFindings(repair.left);
+}
+
+// Who had a way in once must not get it back from a copy that was away.
+TEST_F(RepairTest, OnlyTheNewestVolumeObjectComesBack) {
+  ASSERT_NO_FATAL_FAILURE(Make(2));
+  const std::string newest = ObjectKeys(Path(), "volume/").front();
+  const std::string bytes =
+      *Env::Posix().ReadFile(CopyPath(1) + "/" + newest, 1 << 20);
+  const std::string old = VolumeKey(0, Sha256::Of(bytes));
+  std::ofstream(CopyPath(2) + "/" + old, std::ios::binary) << bytes;
+  ASSERT_TRUE(stdfs::remove(CopyPath(0) + "/" + newest));
+  const RepairReport repair = Repair(0);
+  EXPECT_TRUE(repair.left.clean()) << DescribeFindings(repair.left);
+  EXPECT_THAT(ObjectKeys(Path(), "volume/"), ::testing::ElementsAre(newest));
 }
 
 TEST_F(RepairTest, ASampleReadsAPart) {

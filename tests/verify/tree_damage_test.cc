@@ -358,7 +358,7 @@ TEST_F(TreeDamageTest, ACommitThatTheIndexForgot) {
   ChangeIndex(path(), [&](Index&, IndexBatch* batch) {
     batch->Delete(Family::kLocal, LocalCommitKey(CommitSeq(2)));
   });
-  ExpectFinding(Verify(path(), false), "missing-commit", "commit 2");
+  ExpectFinding(Verify(path(), false), "index-differs", "commit 2");
 }
 
 TEST_F(TreeDamageTest, ABlockUnderAnotherId) {
