@@ -88,6 +88,7 @@ bucket_keys() {
 put_keys testsecret
 endpoint=$("$support/ceph-rgw.sh" start "$work/gateway")
 port=${endpoint##*:}
+proxy_port=$("$support/free_ports.py")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 s3 testsecret -X PUT "$endpoint/office"
 "$trefoil" init "$work/volume" --second "dir:$work/second" \
@@ -95,9 +96,9 @@ s3 testsecret -X PUT "$endpoint/office"
   --recovery-kit "$work/kit" >/dev/null 2>&1
 proxy() { # VARIABLE=VALUE...
   env "$@" "$support/faultproxy.sh" start "$work/proxy" "$port" \
-    $((port + 1)) >/dev/null
+    $proxy_port >/dev/null
 }
-sed -i "s#$endpoint#http://127.0.0.1:$((port + 1))#" "$work/volume/config.toml"
+sed -i "s#$endpoint#http://127.0.0.1:$proxy_port#" "$work/volume/config.toml"
 
 echo "- refused, dropped, lost and slow requests only delay it"
 proxy P503=15 P444=5 PLOST=10 BW=20000000

@@ -92,6 +92,7 @@ P
 
 endpoint=$("$support/ceph-rgw.sh" start "$work/gateway")
 port=${endpoint##*:}
+proxy_port=$("$support/free_ports.py")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X PUT \
   -H "x-amz-content-sha256: $empty" "$endpoint/office"
@@ -170,10 +171,10 @@ status_of "$work/recovered" hydration objects_missing | grep -q '^[1-9]' ||
 grep -q 'not here yet' "$work/fsck.log" || fail "fsck: $(cat "$work/fsck.log")"
 
 echo "- faults, a killed daemon and a killed gateway only delay it"
-sed -i "s#$endpoint#http://127.0.0.1:$((port + 1))#" \
+sed -i "s#$endpoint#http://127.0.0.1:$proxy_port#" \
   "$work/recovered/config.toml"
 P503=15 P444=5 BW=8000000 "$support/faultproxy.sh" start "$work/proxy" \
-  "$port" $((port + 1)) >/dev/null
+  "$port" $proxy_port >/dev/null
 "$trefoil" mount "$work/recovered" "$recovered" --log-file "$work/rec.log"
 sleep 1
 kill -9 "$(status_of "$recovered" pid)"

@@ -101,16 +101,17 @@ refused 'another volume' \
 echo "- a bucket is seeded while the daemon is killed"
 endpoint=$("$support/ceph-rgw.sh" start "$work/gateway")
 port=${endpoint##*:}
+proxy_port=$("$support/free_ports.py")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X PUT \
   -H "x-amz-content-sha256: $empty" "$endpoint/office"
 proxy() { # PERCENT_503
   "$support/faultproxy.sh" stop "$work/proxy" 2>/dev/null || true
-  P503=$1 "$support/faultproxy.sh" start "$work/proxy" "$port" $((port + 1)) \
+  P503=$1 "$support/faultproxy.sh" start "$work/proxy" "$port" $proxy_port \
     >/dev/null
 }
 proxy 0
-slow=s3+http://127.0.0.1:$((port + 1))/office
+slow=s3+http://127.0.0.1:$proxy_port/office
 "$trefoil" target add "$share" third "$slow" >"$work/out" ||
   fail "add: $(cat "$work/out")"
 proxy 40

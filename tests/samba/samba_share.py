@@ -17,6 +17,10 @@ import tempfile
 import time
 import unittest
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                             "..", "support"))
+from free_ports import free_ports
+
 USER = "daemon"
 OTHER_USER = "games"
 PASSWORD = "a Password 1"
@@ -121,9 +125,7 @@ class Smbd:
         self.config = os.path.join(self.root, "smb.conf")
         for name in SAMBA_DIRECTORIES:
             os.makedirs(os.path.join(self.root, name), exist_ok=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_ports(1)[0]
         self.configure(sections, settings)
         for user in (USER, OTHER_USER):
             run("smbpasswd", "-c", self.config, "-L", "-a", "-s", user,

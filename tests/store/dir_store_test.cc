@@ -80,7 +80,8 @@ TEST_F(DirStoreTest, InitMakesTheWholeTargetAndIsRepeatable) {
   EXPECT_EQ(id.volume_id, kVolume);
   EXPECT_EQ(id.target_id.size(), 32U);
   EXPECT_EQ(Names(root_),
-            "checkpoint commit owner pack probe tmp trefoil-target volume ");
+            "checkpoint commit owner pack probe quarantine tmp trefoil-target "
+            "volume ");
   EXPECT_EQ(*Init(), id);
   EXPECT_EQ(*ReadDirTargetId(Env::Posix(), root_), id);
 }

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/s3_server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,18 +78,6 @@ int WaitFor(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// Binds a socket to any free port of 127.0.0.1 and says which.
-uint16_t BindAnyPort(int fd) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  TREFOIL_CHECK(bind(fd, generic, sizeof(address)) == 0);
-  TREFOIL_CHECK(getsockname(fd, generic, &size) == 0);
-  return ntohs(address.sin_port);
-}
-
 }  // namespace
 
 Result<std::string> RunProgram(const std::vector<std::string>& command,
@@ -115,11 +100,9 @@ Result<std::string> RunProgram(const std::vector<std::string>& command,
 }
 
 uint16_t FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  TREFOIL_CHECK(fd >= 0);
-  const uint16_t port = BindAnyPort(fd);
-  close(fd);
-  return port;
+  auto ports = RunProgram({SupportScript("free_ports.py")});
+  TREFOIL_CHECK(ports.ok());
+  return static_cast<uint16_t>(std::stoul(*ports));
 }
 
 ServerGuard::ServerGuard(const std::string& script, const std::string& dir) {
