@@ -236,9 +236,9 @@ Status ReplicatorImpl::WaitFor(const std::string& target, CommitSeq seq,
     for (const TargetStatus& one : all) {
       if (target != "all" && target != one.name) continue;
       known = true;
-      const bool lags =
-          one.watermark < seq ||
-          (one.state != "detached" && one.volume_object < volume_object);
+      const bool lags = one.watermark < seq ||
+                        (one.state != "detached" &&
+                         (!one.seen || one.volume_object < volume_object));
       if (lags && lagging == nullptr) lagging = &one;
     }
     if (!known) {

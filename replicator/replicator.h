@@ -44,6 +44,8 @@ struct TargetStatus {
   std::string state;
   CommitSeq watermark;               // newest commit held completely; 0: none
   int64_t watermark_time_nanos = 0;  // the time that it stands for
+  // It was looked at since the last Nudge; else the watermark is a memory.
+  bool seen = false;
   // When it was last seen to hold everything; 0: never.
   int64_t complete_nanos = 0;
   // Number of the newest volume object that was read back from it; 0: none.
@@ -89,11 +91,12 @@ class Replicator {
   // Ends all shippers soon, in the middle of a transfer too.
   virtual void Stop() = 0;
   // Waits until the watermark of `target` ("all": of every target) is at
-  // `seq` or above and it holds the newest volume object. kTimedOut with the
-  // state and last error of what lags; kNotFound for a name that is no target.
+  // `seq` or above, as was seen there since the last Nudge, and it holds the
+  // newest volume object. kTimedOut with the state and last error of what lags;
+  // kNotFound for a name that is no target.
   virtual Status WaitFor(const std::string& target, CommitSeq seq,
                          int64_t timeout_nanos) = 0;
-  // Makes shippers that back off try again now.
+  // Every target is looked at again, also where a shipper backs off.
   virtual void Nudge() = 0;
   // A target that the configuration has got: it is shipped to from now on, and
   // read from. kAlreadyExists for a name in use; kReadOnly before Start.

@@ -12,6 +12,7 @@
 namespace trefoil {
 
 Status Shipper::Connect() {
+  const uint64_t look = looks_wanted();
   TREFOIL_ASSIGN(store_, options_.open(cancel_));
   if (options_.disk_of) UseDisk(options_.disk_of(*store_));
   TREFOIL_TRY(side_.Learn(*store_));
@@ -19,7 +20,9 @@ Status Shipper::Connect() {
   if (options_.tidy) TREFOIL_TRY(options_.tidy(*store_));
   checked_nanos_ = world_.clock.MonotonicNanos();
   TREFOIL_TRY(PutVolumeObject());
-  return Validate();
+  TREFOIL_TRY(Validate());
+  NoteLook(look);
+  return OkStatus();
 }
 
 // What is known of one disk says nothing of another.
@@ -29,6 +32,7 @@ void Shipper::UseDisk(const TargetDisk& disk) {
     disk_is_in_ = true;
     dirty_ = true;
     if (!state_.UseDisk(disk)) return;
+    looks_done_ = 0;
   }
   LogInfo("replicator", "target {} is disk {} {} now", options_.name, disk.id,
           disk.label);

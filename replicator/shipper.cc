@@ -59,6 +59,7 @@ void Shipper::Nudge() {
   {
     const MutexLock lock(mu_);
     nudged_ = true;
+    ++looks_wanted_;
   }
   Wake();
 }
@@ -287,10 +288,18 @@ Status Shipper::CheckClaim() {
 }
 
 Status Shipper::RecheckIfDue() {
-  const int64_t now = world_.clock.MonotonicNanos();
-  if (now - checked_nanos_ < options_.recheck_nanos) return OkStatus();
+  const bool is_old =
+      world_.clock.MonotonicNanos() - checked_nanos_ >= options_.recheck_nanos;
+  uint64_t look = 0;
+  {
+    const MutexLock lock(mu_);
+    look = looks_wanted_;
+    if (!is_old && looks_done_ == look) return OkStatus();
+  }
   TREFOIL_TRY(CheckClaim());
-  return CheckWatermark();
+  TREFOIL_TRY(CheckWatermark());
+  NoteLook(look);
+  return OkStatus();
 }
 
 // An older copy of the target may have the claim, but not what came after.

@@ -86,7 +86,7 @@ class Shipper {
   // passed.
   bool Step();
 
-  // Tries again now if it backs off.
+  // Looks at the target again, now, also if it backs off.
   void Nudge();
   // There may be a new commit.
   void Wake();
@@ -151,6 +151,9 @@ class Shipper {
   void NoteSuccess();
   // Everything is there, as was just seen.
   void NoteComplete();
+  [[nodiscard]] uint64_t looks_wanted() const;
+  // The look at the target that was wanted when it began has succeeded.
+  void NoteLook(uint64_t look);
   // Something that people should know of, and that shipping puts right.
   void NoteNotice(const std::string& notice);
   void PublishBacklog();
@@ -199,6 +202,9 @@ class Shipper {
   CommitSeq released_ GUARDED_BY(mu_);
   bool dirty_ GUARDED_BY(mu_) = false;
   bool nudged_ GUARDED_BY(mu_) = false;
+  // Looks at the target that were asked for, and the newest that succeeded.
+  uint64_t looks_wanted_ GUARDED_BY(mu_) = 1;
+  uint64_t looks_done_ GUARDED_BY(mu_) = 0;
   uint64_t events_ GUARDED_BY(mu_) = 0;
 
   std::thread thread_;

@@ -36,7 +36,9 @@ TargetStatus Shipper::status() const {
   TargetStatus status = state_.status;
   status.disks = state_.Disks(disk_is_in_);
   status.bytes_per_second = rate;
-  if (status.state == "up to date" && status.watermark < head) {
+  status.seen = looks_done_ == looks_wanted_;
+  if (status.state == "up to date" &&
+      (status.watermark < head || !status.seen)) {
     status.state = "catching up";
   }
   return status;
@@ -175,6 +177,20 @@ void Shipper::NoteComplete() {
   const MutexLock lock(mu_);
   if (now - state_.status.complete_nanos > kSaveNanos) dirty_ = true;
   state_.status.complete_nanos = now;
+}
+
+uint64_t Shipper::looks_wanted() const {
+  const MutexLock lock(mu_);
+  return looks_wanted_;
+}
+
+void Shipper::NoteLook(uint64_t look) {
+  {
+    const MutexLock lock(mu_);
+    if (looks_done_ == look) return;
+    looks_done_ = look;
+  }
+  on_change_();
 }
 
 void Shipper::NoteNotice(const std::string& notice) {

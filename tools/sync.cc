@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // trefoil sync: the explicit barrier.
-#include <limits>
+#include <memory>
 
 #include "tools/commands.h"
 #include "tools/report.h"
@@ -8,8 +8,6 @@
 
 namespace trefoil {
 namespace {
-
-constexpr int64_t kMaxTimeoutSeconds = 366LL * 24 * 3600;
 
 struct SyncArguments {
   std::string mountpoint;
@@ -37,10 +35,7 @@ void AddSyncCommand(CLI::App& trefoil, Action* action) {
   sync->add_option("--target", arguments->request.target,
                    "A copy's name, such as second or offsite; or all")
       ->capture_default_str();
-  sync->add_option("--timeout", arguments->request.timeout_seconds,
-                   "Give up after so many SECONDS; 0: never")
-      ->check(CLI::Range(int64_t{0}, kMaxTimeoutSeconds))
-      ->capture_default_str();
+  AddTimeoutOption(*sync, &arguments->request);
   sync->callback([=] { *action = [=] { return RunSync(*arguments); }; });
 }
 

@@ -26,6 +26,7 @@ constexpr int kCloseTimeoutMillis = 300'000;
 struct UmountArguments {
   std::string mountpoint;
   bool wait = false;
+  SyncRequest sync;
 };
 
 // A process that can be waited for without being its parent.
@@ -72,7 +73,7 @@ int RunUmount(const UmountArguments& arguments) {
         (*client)->Call("ping", Json::object(), kControlTimeoutNanos);
     if (ping.ok()) daemon = Daemon(CountField(*ping, "pid"));
     if (arguments.wait) {
-      const Status synced = SyncTargets(**client, SyncRequest{});
+      const Status synced = SyncTargets(**client, arguments.sync);
       if (!synced.ok()) {
         return Fail("umount", synced,
                     "still mounted; without --wait it unmounts, and the copies "
@@ -107,8 +108,9 @@ void AddUmountCommand(CLI::App& trefoil, Action* action) {
       ->add_option("MOUNTPOINT", arguments->mountpoint,
                    "Where the volume is mounted")
       ->required();
-  umount->add_flag("--wait", arguments->wait,
-                   "Bring every copy up to date first");
+  CLI::Option* wait = umount->add_flag("--wait", arguments->wait,
+                                       "Bring every copy up to date first");
+  AddTimeoutOption(*umount, &arguments->sync)->needs(wait);
   umount->callback([=] { *action = [=] { return RunUmount(*arguments); }; });
 }
 

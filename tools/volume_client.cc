@@ -68,6 +68,15 @@ Result<std::unique_ptr<ControlClient>> ConnectToVolume(
                   location.volume));
 }
 
+CLI::Option* AddTimeoutOption(CLI::App& command, SyncRequest* request) {
+  constexpr int64_t kMaxTimeoutSeconds = 366LL * 24 * 3600;
+  return command
+      .add_option("--timeout", request->timeout_seconds,
+                  "Give up after so many SECONDS; 0: never")
+      ->check(CLI::Range(int64_t{0}, kMaxTimeoutSeconds))
+      ->capture_default_str();
+}
+
 Status SyncTargets(ControlClient& client, const SyncRequest& request) {
   SyncProgress progress(request.target);
   Json params = Json::object();

@@ -2,6 +2,7 @@
 // Commands that need a mounted volume: from what was typed to a connection.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,7 @@ struct SyncRequest {
   std::string target = "all";
   int64_t timeout_seconds = 0;  // 0: for ever
 };
+CLI::Option* AddTimeoutOption(CLI::App& command, SyncRequest* request);
 // Waits until everything acknowledged before the call is on the targets, with
 // a progress line on a terminal.
 Status SyncTargets(ControlClient& client, const SyncRequest& request);

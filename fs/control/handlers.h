@@ -59,7 +59,7 @@ class ControlTargets {
   // As Replicator::WaitFor.
   virtual Status WaitFor(const std::string& target, CommitSeq seq,
                          int64_t timeout_nanos) = 0;
-  // Makes targets that back off try again now.
+  // As Replicator::Nudge.
   virtual void Nudge() = 0;
   // Durably, and at once. `later`: the place is not looked at.
   virtual Result<Json> AddTarget(const TargetSettings& target, bool later) {

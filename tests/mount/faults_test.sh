@@ -132,18 +132,24 @@ eventually says 'offsite +(unreachable|failing)'
 proxy P503=0
 
 echo "- a bucket that was emptied by hand is noticed and filled again"
-# A mount looks at once, a mounted volume every half minute.
-"$trefoil" umount "$share"
-bucket_keys newsecret | xargs -P 4 -I{} curl -sf \
-  --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:newsecret \
-  -H "x-amz-content-sha256: $empty" -X DELETE "$endpoint/office/{}"
-mount_share
-eventually says 'noticed .*(emptied|gone)'
-write_files emptied 5 50000
+empty_bucket() {
+  bucket_keys newsecret | xargs -P 4 -I{} curl -sf \
+    --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:newsecret \
+    -H "x-amz-content-sha256: $empty" -X DELETE "$endpoint/office/{}"
+}
+empty_bucket
 "$trefoil" sync "$share" --timeout 120
-expect_tree "beside an emptied bucket"
-"$trefoil" umount "$share" --wait
+says 'noticed .*(emptied|gone)' || fail "nothing is said of it"
+"$trefoil" umount "$share"
 expect_clean
+echo "  also when it happened while the volume was not mounted"
+empty_bucket
+mount_share
+"$trefoil" umount "$share" --wait --timeout 120
+expect_clean
+mount_share
+expect_tree "beside a bucket that was emptied"
+"$trefoil" umount "$share"
 
 echo "- an object that is bad in two copies comes from the third"
 spoil() { # FILE

@@ -17,6 +17,7 @@ namespace trefoil::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
 
 constexpr int64_t kSecond = 1'000'000'000;
 
@@ -44,6 +45,25 @@ class ReplicatorTest : public ::testing::Test {
     ASSERT_TRUE(made.ok()) << made.status().ToString();
     replicator_ = std::move(*made);
     replicator_->Start();
+  }
+  void OpenAgain() {
+    replicator_.reset();
+    volume_.Reopen();
+    Start();
+  }
+  // Packs and commits; the rest is not what a watermark stands for.
+  std::vector<std::string> ObjectsOf(const std::string& name) {
+    LocalTree tree(Env::Posix(), dir_.Path(name));
+    std::vector<std::string> keys;
+    for (const char* kind : {"commit/", "pack/"}) {
+      EXPECT_TRUE(tree.List(kind, "",
+                            [&](const ObjectInfo& info) {
+                              keys.push_back(info.key);
+                              return true;
+                            })
+                      .ok());
+    }
+    return keys;
   }
   CommitSeq WriteAndCommit(const std::string& name) {
     volume_.MakeFile(name, RandomBytes(200'000, ++seed_));
@@ -118,6 +138,41 @@ TEST_F(ReplicatorTest, AnUnpluggedDiskIsNotThereAndNothingIsMadeInItsPlace) {
   ASSERT_TRUE(Env::Posix().Rename(dir_.Path("unplugged"), place).ok());
   replicator_->Nudge();
   EXPECT_TRUE(replicator_->WaitFor("second", seq, 20 * kSecond).ok());
+}
+
+TEST_F(ReplicatorTest, WhatIsNotThereIsWaitedForThoughItHeldEverything) {
+  Start();
+  const CommitSeq seq = WriteAndCommit("a");
+  ASSERT_TRUE(replicator_->WaitFor("all", seq, 20 * kSecond).ok());
+  const std::string place = dir_.Path("second");
+  ASSERT_TRUE(Env::Posix().Rename(place, dir_.Path("unplugged")).ok());
+  replicator_->Nudge();
+  const Status mounted = replicator_->WaitFor("second", seq, kSecond / 10);
+  EXPECT_EQ(mounted.code(), StatusCode::kTimedOut);
+  OpenAgain();
+  const Status again = replicator_->WaitFor("second", seq, kSecond / 10);
+  EXPECT_EQ(again.code(), StatusCode::kTimedOut);
+  ASSERT_TRUE(Env::Posix().Rename(dir_.Path("unplugged"), place).ok());
+  replicator_->Nudge();
+  EXPECT_TRUE(replicator_->WaitFor("second", seq, 20 * kSecond).ok());
+}
+
+TEST_F(ReplicatorTest, WaitingEndsOnlyWhenAnEmptiedTargetIsFullAgain) {
+  for (const bool while_mounted : {true, false}) {
+    SCOPED_TRACE(while_mounted);
+    OpenAgain();
+    const CommitSeq seq = WriteAndCommit(while_mounted ? "a" : "b");
+    ASSERT_TRUE(replicator_->WaitFor("all", seq, 20 * kSecond).ok());
+    const std::vector<std::string> held = ObjectsOf("second");
+    if (!while_mounted) replicator_->Stop();
+    LocalTree second(Env::Posix(), dir_.Path("second"));
+    for (const std::string& key : held) ASSERT_TRUE(second.Delete(key).ok());
+    if (!while_mounted) OpenAgain();
+    replicator_->Nudge();
+    ASSERT_TRUE(replicator_->WaitFor("second", seq, 20 * kSecond).ok());
+    EXPECT_THAT(ObjectsOf("second"), IsSupersetOf(held));
+    EXPECT_THAT(StatusOf("second").notice, HasSubstr("emptied"));
+  }
 }
 
 TEST_F(ReplicatorTest, WaitingEndsWhenTheNewKeysAreThere) {
