@@ -142,7 +142,6 @@ Result<DrillVerdict> DrillAll(const DrillArguments& arguments) {
   TREFOIL_TRY(Env::Posix().CreateDirs(drills));
   const auto lock = Env::Posix().Lock(JoinPath(drills, "lock"));
   TREFOIL_TRY(lock.status().WithContext("another drill of this volume runs"));
-  DrillScratch::RemoveLeftovers(options.scratch, options.volume_id);
   const SignalWatch watch([&](int) { options.cancel->Cancel(); });
   const std::string directory =
       arguments.report.empty() ? drills : AbsolutePath(arguments.report);

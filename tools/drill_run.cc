@@ -133,7 +133,6 @@ Status Drill::Recover() {
   auto recovered = DrillScratch::Recover({.parent = options_.scratch,
                                           .target = options_.target,
                                           .store = store_,
-                                          .volume_id = options_.volume_id,
                                           .secret = options_.secret,
                                           .at_seq = options_.at_seq,
                                           .at_nanos = options_.at_nanos,

@@ -2,12 +2,9 @@
 #include "tools/drill_scratch.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 
-#include "fs/base/bytes.h"
 #include "replicator/heads.h"
 #include "tools/duration.h"
 #include "tools/report.h"
@@ -27,17 +24,6 @@ constexpr uint64_t kPackBytes = 16ULL << 20;
 // Nobody is kept waiting but the drill.
 constexpr int64_t kPatienceNanos = 600'000'000'000;
 
-std::string Prefix(const VolumeId& id) {
-  return "trefoil-drill-" + ToHex({id.data(), id.size()}).substr(0, 12) + "-";
-}
-
-// A directory that nobody but this user can have made, or change.
-bool IsOurs(const std::string& path) {
-  struct stat st {};
-  return lstat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode) &&
-         st.st_uid == geteuid() && (st.st_mode & 077) == 0;
-}
-
 Status CheckSpace(const std::string& path, uint64_t bytes) {
   TREFOIL_ASSIGN(const SpaceInfo space, Env::Posix().Space(path));
   if (space.available_bytes >= bytes + kSpareBytes) return OkStatus();
@@ -54,7 +40,7 @@ Status RecoverInto(const DrillScratchOptions& options,
   TREFOIL_TRY(head.status);
   uint64_t bytes = 0;
   for (const ChainLink& link : head.chain.links) bytes += link.size_bytes;
-  TREFOIL_TRY(CheckSpace(DirName(path), bytes * kIndexFactor));
+  TREFOIL_TRY(CheckSpace(options.parent, bytes * kIndexFactor));
   RecoverOptions recover;
   recover.at_seq = options.at_seq;
   recover.at_nanos = options.at_nanos;
@@ -70,13 +56,12 @@ Status RecoverInto(const DrillScratchOptions& options,
 
 Result<std::unique_ptr<DrillScratch>> DrillScratch::Recover(
     const DrillScratchOptions& options) {
-  const std::string path =
-      JoinPath(options.parent,
-               Prefix(options.volume_id) + ToHex(Random::System().Bytes(8)));
-  TREFOIL_TRY(
-      Env::Posix().CreateDir(path).WithContext("the drill's scratch place"));
-  std::unique_ptr<DrillScratch> scratch(new DrillScratch(path));
-  TREFOIL_TRY(RecoverInto(options, path));
+  auto directory = ScratchDirectory::Create(Env::Posix(), Random::System(),
+                                            options.parent, "trefoil-drill-");
+  TREFOIL_TRY(directory.status().WithContext("the drill's scratch place"));
+  std::unique_ptr<DrillScratch> scratch(
+      new DrillScratch(std::move(*directory)));
+  TREFOIL_TRY(RecoverInto(options, scratch->path()));
   TREFOIL_TRY(scratch->Open(options));
   return scratch;
 }
@@ -90,7 +75,7 @@ Status DrillScratch::Open(const DrillScratchOptions& options) {
   if (options.secret.kind != Secret::Kind::kNone) {
     open.secret = std::make_shared<const Secret>(options.secret);
   }
-  TREFOIL_ASSIGN(volume_, Volume::Open(RealWorld(), path_, open));
+  TREFOIL_ASSIGN(volume_, Volume::Open(RealWorld(), path(), open));
   copies_ = {{options.target.name, options.store}};
   volume_->SetCopies(copies_);
   return OkStatus();
@@ -98,15 +83,11 @@ Status DrillScratch::Open(const DrillScratchOptions& options) {
 
 DrillScratch::~DrillScratch() {
   hydrator_.reset();
-  if (volume_ != nullptr) {
-    volume_->WakeWaiters();
-    volume_->SetCopies({});
-    // What it holds is thrown away.
-    static_cast<void>(volume_->Close());
-    volume_.reset();
-  }
-  const Status removed = Env::Posix().RemoveTree(path_);
-  if (!removed.ok()) Warn("the scratch place stays: " + removed.ToString());
+  if (volume_ == nullptr) return;
+  volume_->WakeWaiters();
+  volume_->SetCopies({});
+  // What it holds is thrown away.
+  static_cast<void>(volume_->Close());
 }
 
 Status DrillScratch::CheckRoom(uint64_t files, uint64_t bytes) {
@@ -114,25 +95,13 @@ Status DrillScratch::CheckRoom(uint64_t files, uint64_t bytes) {
   uint64_t all = 0;
   for (const ObjectInfo& pack : missing) all += pack.size_bytes;
   const uint64_t sample = bytes + files * kPackBytes;
-  return CheckSpace(path_, files == 0 ? all : std::min(all, sample));
+  return CheckSpace(DirName(path()), files == 0 ? all : std::min(all, sample));
 }
 
 void DrillScratch::FetchAll() {
   hydrator_ = std::make_unique<Hydrator>(RealWorld(), *volume_, copies_,
                                          HydratorOptions{});
   hydrator_->Start();
-}
-
-void DrillScratch::RemoveLeftovers(const std::string& parent,
-                                   const VolumeId& id) {
-  const auto entries = Env::Posix().List(parent);
-  if (!entries.ok()) return;
-  for (const DirEntry& entry : *entries) {
-    const std::string path = JoinPath(parent, entry.name);
-    if (!entry.name.starts_with(Prefix(id)) || !IsOurs(path)) continue;
-    const Status removed = Env::Posix().RemoveTree(path);
-    if (!removed.ok()) Warn(removed.ToString());
-  }
 }
 
 }  // namespace trefoil

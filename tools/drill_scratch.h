@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "fs/base/scratch_directory.h"
 #include "fs/object/copies.h"
 #include "fs/volume/volume.h"
 #include "replicator/hydrator.h"
@@ -19,7 +20,6 @@ struct DrillScratchOptions {
   std::string parent;  // a directory
   TargetSettings target;
   std::shared_ptr<ObjectStore> store;  // of the target, opened
-  VolumeId volume_id{};
   Secret secret;
   std::optional<CommitSeq> at_seq;
   std::optional<int64_t> at_nanos;
@@ -42,14 +42,13 @@ class DrillScratch {
   // Fetches everything in the background from here on, many objects at a time.
   void FetchAll();
 
-  // What drills of this volume that were killed left below `parent`.
-  static void RemoveLeftovers(const std::string& parent, const VolumeId& id);
-
  private:
-  explicit DrillScratch(std::string path) : path_(std::move(path)) {}
+  explicit DrillScratch(std::unique_ptr<ScratchDirectory> directory)
+      : directory_(std::move(directory)) {}
+  [[nodiscard]] std::string path() const { return directory_->Path("volume"); }
   Status Open(const DrillScratchOptions& options);
 
-  const std::string path_;
+  const std::unique_ptr<ScratchDirectory> directory_;
   ObjectCopies copies_;
   std::unique_ptr<Volume> volume_;
   std::unique_ptr<Hydrator> hydrator_;

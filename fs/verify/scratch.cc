@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/verify/scratch.h"
 
-#include <cstdlib>
-
-#include "fs/base/bytes.h"
-#include "fs/base/log.h"
-
 namespace trefoil {
 namespace {
 
@@ -17,12 +12,6 @@ constexpr Lsn kScratchLsn{1};
 
 }  // namespace
 
-std::string ScratchParent(Env& env) {
-  const char* const configured = std::getenv("TMPDIR");
-  if (configured != nullptr && configured[0] != '\0') return configured;
-  return env.Exists("/var/tmp") ? "/var/tmp" : "/tmp";
-}
-
 IndexOptions ScratchOptions() {
   IndexOptions options;
   options.block_cache_bytes = kScratchCacheBytes;
@@ -33,22 +22,15 @@ IndexOptions ScratchOptions() {
 Result<std::unique_ptr<ScratchIndex>> ScratchIndex::Create(World world,
                                                            std::string parent) {
   if (parent.empty()) parent = ScratchParent(world.env);
-  const std::string directory =
-      JoinPath(parent, "trefoil-verify-" + ToHex(world.random.Bytes(8)));
-  TREFOIL_TRY(
-      world.env.CreateDir(directory).WithContext("scratch space for checking"));
-  std::unique_ptr<ScratchIndex> scratch(new ScratchIndex(world.env, directory));
-  TREFOIL_ASSIGN(
-      scratch->index_,
-      Index::Open(world.env, JoinPath(directory, "index"), ScratchOptions()));
+  auto directory = ScratchDirectory::Create(world.env, world.random, parent,
+                                            "trefoil-verify-");
+  TREFOIL_TRY(directory.status().WithContext("scratch space for checking"));
+  std::unique_ptr<ScratchIndex> scratch(
+      new ScratchIndex(std::move(*directory)));
+  TREFOIL_ASSIGN(scratch->index_,
+                 Index::Open(world.env, scratch->directory_->Path("index"),
+                             ScratchOptions()));
   return scratch;
-}
-
-ScratchIndex::~ScratchIndex() {
-  index_.reset();
-  if (const Status removed = env_.RemoveTree(directory_); !removed.ok()) {
-    LogWarning("verify", "{}", removed.ToString());
-  }
 }
 
 Status BatchWriter::Put(Family family, std::string key, std::string value) {

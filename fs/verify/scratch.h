@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "fs/base/scratch_directory.h"
 #include "fs/index/index.h"
 #include "fs/volume/volume.h"
 
@@ -13,27 +14,18 @@ namespace trefoil {
 
 class ScratchIndex {
  public:
-  // Below `parent`, or the system's place for large temporary files when that
-  // is empty.
+  // Below `parent`; empty: ScratchParent.
   static Result<std::unique_ptr<ScratchIndex>> Create(World world,
                                                       std::string parent);
-  ~ScratchIndex();
-  ScratchIndex(const ScratchIndex&) = delete;
-  ScratchIndex& operator=(const ScratchIndex&) = delete;
-
   Index& index() { return *index_; }
 
  private:
-  ScratchIndex(Env& env, std::string directory)
-      : env_(env), directory_(std::move(directory)) {}
+  explicit ScratchIndex(std::unique_ptr<ScratchDirectory> directory)
+      : directory_(std::move(directory)) {}
 
-  Env& env_;
-  const std::string directory_;
+  const std::unique_ptr<ScratchDirectory> directory_;
   std::unique_ptr<Index> index_;
 };
-
-// The system's place for large temporary files.
-std::string ScratchParent(Env& env);
 
 // What every index of a check may keep in memory.
 IndexOptions ScratchOptions();
