@@ -42,7 +42,8 @@ eventually() { # COMMAND...
     sleep 0.2
   done
 }
-says() { "$trefoil" status "$share" | grep -qE -- "$1"; }
+# Not grep -q: it ends early, and what it reads from would fail with it.
+says() { "$trefoil" status "$share" | grep -E -- "$1" >/dev/null; }
 status_of() { # FIELD of the copy offsite
   "$trefoil" status --json "$share" | python3 -c '
 import json, sys

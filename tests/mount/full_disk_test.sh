@@ -59,7 +59,7 @@ if said=$(write $kDiskMiB "$share/big"); then
   fail "more fits than there is: $said"
 fi
 [[ $said == *"error writing"*"No space left"* ]] || fail "dd said: $said"
-"$program" status "$volume" --json | grep -q '"state": *"ok"' ||
+"$program" status "$volume" --json | grep '"state": *"ok"' >/dev/null ||
   fail "the volume is not ok"
 [[ $(cat "$share/kept/file") == kept ]] || fail "a read failed"
 

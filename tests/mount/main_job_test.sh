@@ -139,7 +139,7 @@ for copy in "$second" "$offsite"; do
     count=$((count + 1))
   done
   ((count == 2)) || fail "$count snapshots instead of 2"
-  "$trefoil" status "$recovered" | grep -q detached || fail "not detached"
+  "$trefoil" status "$recovered" | grep detached >/dev/null || fail "not detached"
   [[ $copy == "$offsite" ]] || "$trefoil" umount "$recovered"
 done
 

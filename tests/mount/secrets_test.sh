@@ -246,7 +246,7 @@ expect_tree "after another passphrase"
 echo "- a kit more, the first one taken back, while it is not mounted"
 "$trefoil" umount "$share"
 "$trefoil" key recovery-kit "$volume" "$work/kit2.txt" --label two >/dev/null
-"$trefoil" key list "$volume" | grep -q '^3 .*recovery-key.*two$' ||
+"$trefoil" key list "$volume" | grep '^3 .*recovery-key.*two$' >/dev/null ||
   fail "key list: $("$trefoil" key list "$volume")"
 "$trefoil" key remove "$volume" 2 >/dev/null
 mount_share
