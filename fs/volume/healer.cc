@@ -65,7 +65,8 @@ Healer::JobPointer Healer::Find(const std::string& key, uint64_t size_bytes,
   job->size_bytes = size_bytes;
   job->why = why;
   queue_.push_back(job);
-  if (idle_ == 0 && threads_.size() < kMaxThreads) {
+  // Who was woken for an earlier one still counts as idle.
+  if (idle_ < queue_.size() && threads_.size() < kMaxThreads) {
     threads_.emplace_back([this] { Work(); });
   }
   changed_.SignalAll();

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "fs/object/object_reader.h"
+#include "fs/volume/healer.h"
 #include "tests/support/expect_clean.h"
 #include "tests/support/fault_env.h"
 #include "tests/support/fault_store.h"
@@ -211,6 +212,38 @@ TEST_F(HealTest, ManyReadersFetchAnObjectOnce) {
   EXPECT_EQ(good, 16);
   EXPECT_EQ(faults_.done().size(), 1U);
   EXPECT_EQ(volume_->status().heals.healed, 1U);
+}
+
+TEST_F(HealTest, NoObjectWaitsForAnother) {
+  for (int i = 0; i < 3; ++i) {
+    volume_.MakeFile("file" + std::to_string(i), RandomBytes(kLarge, 7U + i));
+    ASSERT_TRUE(volume_->Commit().ok());
+  }
+  CopyAside();
+  const std::vector<std::string> keys = Keys("pack/");
+  ASSERT_EQ(keys.size(), 3U);
+  LocalTree objects(Env::Posix(), Objects());
+  Healer healer(objects, Clock::Real(), {});
+  healer.SetCopies(Copies());
+  for (const std::string& key : keys) Damage(key);
+  const Status bad(StatusCode::kCorruption, "bad");
+  // From here on a thread is idle.
+  ASSERT_TRUE(healer.Fetch(keys[0], 0, bad).ok());
+  std::atomic<bool> hangs{true};
+  std::atomic<int> asked{0};
+  faults_.before = [&](const std::string&, std::string_view) {
+    ++asked;
+    while (hangs) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return OkStatus();
+  };
+  healer.FetchSoon(keys[1], 0, bad);
+  healer.FetchSoon(keys[2], 0, bad);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (asked < 2 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(asked, 2);
+  hangs = false;
 }
 
 TEST_F(HealTest, ACopyThatHangsHoldsUpItsReadersOnlyAndNotForEver) {
