@@ -39,9 +39,10 @@ function(trefoil_flags target)
   endif()
   trefoil_hardening(${target})
   if(TREFOIL_SANITIZE)
+    # What releases check of the standard library's contracts is tested here.
     target_compile_options(${target} PRIVATE
       -fsanitize=${TREFOIL_SANITIZE} -fno-omit-frame-pointer
-      -fno-sanitize-recover=all)
+      -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
     target_link_options(${target} PRIVATE -fsanitize=${TREFOIL_SANITIZE})
   endif()
 endfunction()

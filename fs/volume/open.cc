@@ -216,12 +216,13 @@ JournalOptions JournalOptionsFor(const VolumeOptions& options,
   constexpr uint64_t kSmallestSegment = 4ULL << 20;
   constexpr uint64_t kMinSegments = 16;
   JournalOptions journal;
-  journal.capacity_bytes =
-      std::clamp(disk.total_bytes / 16, kSmallestSegment * kMinSegments,
-                 options.journal_capacity_bytes);
-  journal.segment_size_bytes =
-      std::clamp(journal.capacity_bytes / kMinSegments, kSmallestSegment,
-                 options.journal_segment_bytes);
+  // What was asked for is the bound, and may be less than is called small here.
+  journal.capacity_bytes = std::min(
+      options.journal_capacity_bytes,
+      std::max(disk.total_bytes / 16, kSmallestSegment * kMinSegments));
+  journal.segment_size_bytes = std::min(
+      options.journal_segment_bytes,
+      std::max(journal.capacity_bytes / kMinSegments, kSmallestSegment));
   return journal;
 }
 

@@ -51,6 +51,20 @@ TEST(VolumeTest, AnEmptyVolumeHasARootDirectory) {
   ExpectClean(volume);
 }
 
+// The smallest that config.toml takes.
+TEST(VolumeTest, ASmallJournalIsAsSmallAsAskedFor) {
+  TestVolume volume;
+  volume.options.journal_capacity_bytes = 16ULL << 20;
+  volume.Reopen();
+  EXPECT_EQ(volume->status().journal_capacity_bytes, 16ULL << 20);
+  Populate(volume);
+  ExpectCommitted(volume);
+  const std::string before = volume.Describe();
+  volume.CrashAndReopen();
+  EXPECT_EQ(volume.Describe(), before);
+  ExpectClean(volume);
+}
+
 TEST(VolumeTest, TheTreeSurvivesClosing) {
   TestVolume volume;
   Populate(volume);
