@@ -172,12 +172,15 @@ Status JournalImpl::Sync(Lsn lsn) { return commit_.Sync(lsn); }
 
 Status JournalImpl::ReadData(const JournalPosition& position,
                              std::span<char> out) {
+  const Status trimmed(
+      StatusCode::kNotFound,
+      fmt::format("journal segment {}: trimmed", position.segment_no));
   const SegmentPtr segment = Find(position.segment_no);
-  if (segment == nullptr) {
-    return {StatusCode::kNotFound,
-            fmt::format("journal segment {}: trimmed", position.segment_no)};
-  }
-  return segment->ReadData(position, out);
+  if (segment == nullptr) return trimmed;
+  Status read = segment->ReadData(position, out);
+  // What Trim has passed meanwhile may have been written over.
+  if (!read.ok() && Find(position.segment_no) == nullptr) return trimmed;
+  return read;
 }
 
 Status JournalImpl::Trim(Lsn lsn) {

@@ -165,6 +165,27 @@ TEST_F(WriteTest, ReadersWritersAndTrimRunTogether) {
             options_.capacity_bytes / options_.segment_size_bytes);
 }
 
+// The reader has found the segment; before it reads, the file is another's.
+TEST_F(WriteTest, ASegmentRecycledUnderAReaderIsATrimmedOne) {
+  ASSERT_TRUE(Open().ok());
+  const JournalReservation place = Append("m", Pattern(3000, 1));
+  bool recycled = false;
+  env_.OnRead([&](const std::string&) {
+    if (std::exchange(recycled, true)) return;
+    // More rolls than there are spare segments.
+    for (uint64_t i = 2; i <= 500; ++i) {
+      Append("m", Pattern(3000, i));
+      if (i % 20 != 0) continue;
+      ASSERT_TRUE(journal_->SyncAll().ok());
+      ASSERT_TRUE(journal_->Trim(Lsn(i)).ok());
+    }
+  });
+  const Result<std::string> read = Read(place.position, 3000);
+  EXPECT_TRUE(recycled);
+  EXPECT_EQ(read.status().code(), StatusCode::kNotFound)
+      << read.status().ToString();
+}
+
 TEST_F(WriteTest, TrimRecyclesOnlyWhatItPassed) {
   ASSERT_TRUE(Open().ok());
   std::vector<JournalReservation> places;

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -60,6 +61,11 @@ class FaultEnv final : public Env {
     const MutexLock lock(mu_);
     fault_.reset();
     dead_ = 0;
+  }
+  // Called before each read, with the file's path, by whoever reads.
+  void OnRead(std::function<void(const std::string& path)> on_read) {
+    const MutexLock lock(mu_);
+    on_read_ = std::move(on_read);
   }
   // Syncs are counted and may fail, but are not passed on: for tests that open
   // a journal a thousand times and crash no machine.
@@ -148,6 +154,7 @@ class FaultEnv final : public Env {
 
     Result<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
       TREFOIL_TRY(env_.Pass(FaultOp::kRead, Path()));
+      if (const auto on_read = env_.on_read()) on_read(Path());
       return base_->ReadAt(offset, out);
     }
     using File::WriteAt;
@@ -195,6 +202,10 @@ class FaultEnv final : public Env {
     return op != FaultOp::kRead && op != FaultOp::kOpen;
   }
 
+  [[nodiscard]] std::function<void(const std::string&)> on_read() const {
+    const MutexLock lock(mu_);
+    return on_read_;
+  }
   [[nodiscard]] bool skip_syncs() const {
     const MutexLock lock(mu_);
     return skip_syncs_;
@@ -226,6 +237,7 @@ class FaultEnv final : public Env {
   uint64_t seen_ GUARDED_BY(mu_) = 0;
   int dead_ GUARDED_BY(mu_) = 0;
   bool skip_syncs_ GUARDED_BY(mu_) = false;
+  std::function<void(const std::string&)> on_read_ GUARDED_BY(mu_);
   std::array<uint64_t, 9> counts_ GUARDED_BY(mu_){};
   std::map<const File*, std::string> open_ GUARDED_BY(mu_);
 };
