@@ -112,14 +112,16 @@ Result<std::string> FindGoodObject(const ObjectCopies& copies,
   return bytes;
 }
 
-Result<std::string> HealObject(const ObjectCopies& copies, std::string_view key,
-                               uint64_t size_bytes, ObjectStore& to) {
+Result<std::string> HealObject(
+    const ObjectCopies& copies, std::string_view key, uint64_t size_bytes,
+    ObjectStore& to, const std::function<Status(uint64_t)>& check_room) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
   bool found = false;
   return Asking(copies, key)
       .Run(
           [&](ObjectStore& from) -> Status {
             TREFOIL_ASSIGN(const uint64_t size, SizeIn(from, key, size_bytes));
+            if (check_room) TREFOIL_TRY(check_room(size));
             if (size > kHeldBytes) {
               TREFOIL_TRY(VerifyObjectHash(from, key, size));
               found = true;

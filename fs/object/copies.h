@@ -7,6 +7,7 @@
 // Thread rule: free functions over thread-safe stores.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,9 +63,12 @@ Result<std::string> FindGoodObject(const ObjectCopies& copies,
                                    std::string* from);
 
 // Puts a good object, of any size, from the first of `copies` that has it in
-// place of what `to` holds, and names that copy. Errors as above, or those of
-// `to`.
-Result<std::string> HealObject(const ObjectCopies& copies, std::string_view key,
-                               uint64_t size_bytes, ObjectStore& to);
+// place of what `to` holds, and names that copy. `check_room` (may be null) is
+// asked, before any of it is read, whether `to` may take so many bytes. Errors
+// as above, or those of `to`.
+Result<std::string> HealObject(
+    const ObjectCopies& copies, std::string_view key, uint64_t size_bytes,
+    ObjectStore& to,
+    const std::function<Status(uint64_t bytes)>& check_room = nullptr);
 
 }  // namespace trefoil

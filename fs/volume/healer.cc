@@ -57,7 +57,6 @@ HealCounts Healer::counts() const {
 
 Healer::JobPointer Healer::Find(const std::string& key, uint64_t size_bytes,
                                 const Status& why) {
-  ForgetOldAnswers();
   JobPointer& job = jobs_[key];
   if (job != nullptr) return job;
   job = std::make_shared<Job>();
@@ -102,15 +101,17 @@ Result<Healer::Bytes> Healer::Fetch(const std::string& key, uint64_t size_bytes,
       ++counts_.failed;
       return why;
     }
-    job = Find(key, size_bytes, why);
-    if (!job->done && waiting_ >= kMaxWaitingReads) {
+    ForgetOldAnswers();
+    const auto known = jobs_.find(key);
+    if (known != jobs_.end() && known->second->done) {
+      return AnswerOf(*known->second);
+    }
+    if (waiting_ >= kMaxWaitingReads) {
       ++counts_.failed;
       return Status(StatusCode::kTimedOut,
                     key + ": too many reads wait for the other copies");
     }
-    if (job->done)
-      return job->status.ok() ? Result<Bytes>(job->bytes)
-                              : Result<Bytes>(job->status);
+    job = Find(key, size_bytes, why);
   }
   Wait(*job);
   const MutexLock lock(mu_);
@@ -119,8 +120,12 @@ Result<Healer::Bytes> Healer::Fetch(const std::string& key, uint64_t size_bytes,
     return Status(StatusCode::kTimedOut,
                   key + ": the other copies do not answer");
   }
-  if (!job->status.ok()) return job->status;
-  return job->bytes;
+  return AnswerOf(*job);
+}
+
+Result<Healer::Bytes> Healer::AnswerOf(const Job& job) {
+  if (!job.status.ok()) return job.status;
+  return job.bytes;
 }
 
 void Healer::Wait(const Job& job) {
@@ -143,6 +148,7 @@ void Healer::FetchSoon(const std::string& key, uint64_t size_bytes,
                        const Status& why) {
   const MutexLock lock(mu_);
   if (copies_.empty() || queue_.size() >= kMaxQueued) return;
+  ForgetOldAnswers();
   Find(key, size_bytes, why);
 }
 
@@ -249,7 +255,9 @@ Status Healer::Heal(const std::string& key, uint64_t size_bytes,
     copies = copies_;
     ++using_copies_;
   }
-  const auto healed = HealObject(copies, key, size_bytes, objects_);
+  const auto healed =
+      HealObject(copies, key, size_bytes, objects_,
+                 [this](uint64_t bytes) { return CheckRoom(bytes); });
   copies.clear();
   if (healed.ok()) NoteGood(key, *healed, why);
   const MutexLock lock(mu_);

@@ -97,6 +97,8 @@ class Healer {
   // The job that answers for `key`, a new one where none does.
   JobPointer Find(const std::string& key, uint64_t size_bytes,
                   const Status& why) REQUIRES(mu_);
+  // Of a job that is done.
+  static Result<Bytes> AnswerOf(const Job& job);
   void Wait(const Job& job) EXCLUDES(mu_);
   void Work();
   // Sets its bytes, and whether they are in place too.

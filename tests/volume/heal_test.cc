@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -279,6 +280,48 @@ TEST_F(HealTest, ACopyThatHangsHoldsUpItsReadersOnlyAndNotForEver) {
   ExpectWhole(key);
 }
 
+// No more is asked of the copies than somebody waits for: what they are away
+// for would gather without a bound.
+TEST_F(HealTest, WhatNobodyMayWaitForIsNotAskedFor) {
+  const std::string key = OneFile("file");
+  volume_.MakeFile("other", RandomBytes(kLarge, 8));
+  ASSERT_TRUE(volume_->Commit().ok());
+  const std::vector<std::string> packs = Keys("pack/");
+  ASSERT_EQ(packs.size(), 2U);
+  const std::string other = packs[0] == key ? packs[1] : packs[0];
+  LocalTree objects(Env::Posix(), Objects());
+  ASSERT_TRUE(objects.Delete(key).ok());
+  ASSERT_TRUE(objects.Delete(other).ok());
+  std::promise<void> go_on;
+  faults_.before = [hang = go_on.get_future().share()](const std::string&,
+                                                       std::string_view) {
+    hang.wait();
+    return OkStatus();
+  };
+  const Status gone(StatusCode::kNotFound, "gone");
+  {
+    Healer healer(objects, Clock::Real(), {});
+    healer.SetCopies(Copies());
+    std::vector<std::thread> readers;
+    for (int i = 0; i < kMaxWaitingReads; ++i) {
+      readers.emplace_back(
+          [&] { EXPECT_TRUE(healer.Fetch(key, 0, gone).ok()); });
+    }
+    while (healer.counts().waiting < kMaxWaitingReads) {
+      std::this_thread::yield();
+    }
+    EXPECT_EQ(healer.Fetch(other, 0, gone).status().code(),
+              StatusCode::kTimedOut);
+    EXPECT_EQ(healer.counts().failed, 1U);
+    go_on.set_value();
+    for (std::thread& reader : readers) reader.join();
+    healer.SetCopies({});
+  }
+  for (const std::string& done : faults_.done()) {
+    EXPECT_THAT(done, ::testing::Not(HasSubstr(other)));
+  }
+}
+
 TEST_F(HealTest, AReadOnlyVolumeAnswersAndWritesNothing) {
   const std::string key = OneFile("file");
   volume_.Close();
@@ -288,6 +331,8 @@ TEST_F(HealTest, AReadOnlyVolumeAnswersAndWritesNothing) {
   volume_->SetCopies(Copies());
   EXPECT_EQ(volume_.Content("file"), RandomBytes(kLarge, 7));
   EXPECT_EQ(faults_.done().size(), 1U);  // once for all of its blocks
+  const Status gone(StatusCode::kNotFound, "gone");
+  EXPECT_FALSE(volume_->Heal(key, gone).ok());
   EXPECT_FALSE(stdfs::exists(Objects() + "/" + key));
 }
 
@@ -324,6 +369,12 @@ TEST(HealSpaceTest, AHealLeavesTheLastRoomToWriters) {
   const NodeId other = volume.MakeFile("other", "there is room for this");
   EXPECT_EQ(volume.Content(other), "there is room for this");
 
+  // There is some to spare, and the object is larger.
+  env.SetAvailable(3 * (256ULL << 20) + kLarge / 2);
+  volume.Pass(1);
+  EXPECT_FALSE(volume->Heal(key, gone).ok());
+  EXPECT_FALSE(stdfs::exists(objects + "/" + key));
+
   env.SetAvailable(~0ULL);
   volume.Pass(1);
   EXPECT_TRUE(volume->Heal(key, gone).ok());
@@ -340,6 +391,24 @@ TEST_F(HealTest, AnOldVolumeObjectIsNotBroughtBack) {
   const Status bad(StatusCode::kCorruption, "bad");
   EXPECT_EQ(volume_->Heal(old, bad).code(), StatusCode::kTrimmed);
   EXPECT_EQ(Keys("volume/").size(), 1U);
+}
+
+// A change of the ways in comes between.
+TEST_F(HealTest, AVolumeObjectThatIsReplacedWhileItIsHealedGoesAgain) {
+  OneFile("file");
+  const std::string old = Keys("volume/").front();
+  const auto bytes = Env::Posix().ReadFile(Objects() + "/" + old, 1 << 20);
+  const std::string newer = VolumeKey(9, Sha256::Of(*bytes));
+  faults_.after = [&](const std::string& operation, std::string_view) {
+    if (operation == "GET") {
+      std::ofstream(Objects() + "/" + newer, std::ios::binary) << *bytes;
+    }
+    return OkStatus();
+  };
+  volume_->SetCopies(Copies());
+  const Status bad(StatusCode::kCorruption, "bad");
+  EXPECT_EQ(volume_->Heal(old, bad).code(), StatusCode::kTrimmed);
+  EXPECT_THAT(Keys("volume/"), ::testing::ElementsAre(newer));
 }
 
 // What a heal leaves behind when the machine or the disk gives up at any of its
@@ -381,18 +450,12 @@ TEST_F(HealTest, CopiesThatAreHealedFromEachOtherLoseNothing) {
   const std::string key = OneFile("file");
   volume_.MakeFile("other", RandomBytes(kLarge, 8));
   ASSERT_TRUE(volume_->Commit().ok());
+  const std::vector<std::string> packs = Keys("pack/");
   volume_.Close();
   stdfs::remove_all(Copy());
   CopyAside();
   LocalTree one(Env::Posix(), Objects());
   LocalTree two(Env::Posix(), Copy());
-  std::vector<std::string> packs;
-  ASSERT_TRUE(one.List("pack/", "",
-                       [&](const ObjectInfo& info) {
-                         packs.push_back(info.key);
-                         return true;
-                       })
-                  .ok());
   ASSERT_GE(packs.size(), 2U);
   const auto heal_all = [&](const std::string& from, LocalTree& to) {
     const ObjectCopies copies{
