@@ -205,7 +205,8 @@ Result<std::vector<Collector::Victim>> Collector::FindVictims(
     }
   }
   TREFOIL_TRY(AddCommits(policy, &victims));
-  TREFOIL_TRY(AddOldPacks(policy, &victims));
+  // What is to be sealed anew never keeps garbage on the disk.
+  core_.NoteError(AddOldPacks(policy, &victims).WithContext("sealing anew"));
   if (victims.empty()) return victims;
   // The least to move first.
   std::sort(victims.begin(), victims.end(),
@@ -257,13 +258,15 @@ Status Collector::AddOldPacks(const Policy& policy,
   std::unordered_set<PackNo> chosen;
   for (const Victim& victim : *victims) chosen.insert(victim.number);
   uint64_t bytes = 0;
+  bool all_known = true;
   const auto choose = [&](PackNo number, const PackRecord& pack) -> Status {
     if (pack.kind != ObjectKind::kPack || pack.retired ||
         bytes >= policy.budget_bytes || chosen.count(number) != 0) {
       return OkStatus();
     }
-    TREFOIL_ASSIGN(const bool old, resealing_.IsOld(ObjectKeyOf(pack)));
-    if (!old) return OkStatus();
+    TREFOIL_ASSIGN(const auto old, resealing_.IsOld(ObjectKeyOf(pack)));
+    all_known = all_known && old.has_value();
+    if (!old.value_or(false)) return OkStatus();
     victims->push_back({number, pack, 0});
     bytes += pack.size_bytes;
     return OkStatus();
@@ -271,7 +274,7 @@ Status Collector::AddOldPacks(const Policy& policy,
   if (!resealing_.packs_are_done()) {
     TREFOIL_TRY(VisitPacks(*core_.index, choose));
   }
-  if (bytes == 0) TREFOIL_TRY(resealing_.Finish(policy.released));
+  if (bytes == 0 && all_known) TREFOIL_TRY(resealing_.Finish(policy.released));
   if (bytes > 0 || resealing_.wants_checkpoint()) has_work_ = true;
   return OkStatus();
 }

@@ -38,18 +38,21 @@ Result<bool> Resealing::IsAsked() {
                  core_.world.env.ReadFile(path, kMaxMarkerBytes));
   const auto parsed =
       std::from_chars(text.data(), text.data() + text.size(), key_id_);
-  if (parsed.ec != std::errc()) {
-    return Status(StatusCode::kCorruption, path + ": not the number of a key");
-  }
+  // Whoever asked meant the newest key of that day; this one is no older.
+  if (parsed.ec != std::errc()) key_id_ = core_.keyring->current();
   // Until the key is there, nothing could be sealed under it.
   return core_.keyring->current() >= key_id_;
 }
 
-Result<bool> Resealing::IsOld(const std::string& key) {
+Result<std::optional<bool>> Resealing::IsOld(const std::string& key) {
   const auto header = ReadObjectHeader(*core_.objects, key);
-  if (header.status().Is(StatusCode::kNotFound)) return false;
+  if (header.status().Is(StatusCode::kNotFound) ||
+      header.status().Is(StatusCode::kCorruption)) {
+    return std::optional<bool>();
+  }
   TREFOIL_TRY(header.status());
-  return header->cipher != Cipher::kNone && header->key_id < key_id_;
+  return std::optional(header->cipher != Cipher::kNone &&
+                       header->key_id < key_id_);
 }
 
 Result<bool> Resealing::AnyOld(std::string_view prefix) {
@@ -59,8 +62,8 @@ Result<bool> Resealing::AnyOld(std::string_view prefix) {
     return true;
   }));
   for (const std::string& key : keys) {
-    TREFOIL_ASSIGN(const bool old, IsOld(key));
-    if (old) return true;
+    TREFOIL_ASSIGN(const auto old, IsOld(key));
+    if (old.value_or(true)) return true;
   }
   return false;
 }

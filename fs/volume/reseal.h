@@ -28,9 +28,9 @@ class Resealing {
 
   // At the beginning of a pass: whether it is asked for.
   Result<bool> IsAsked();
-  // Whether the object is sealed under an older key. False when it is not on
-  // the primary.
-  Result<bool> IsOld(const std::string& key);
+  // Whether the object is sealed under an older key. Nothing when that can't be
+  // told before it is healed: it is not on the primary, or its header is bad.
+  Result<std::optional<bool>> IsOld(const std::string& key);
   // No pack is old any more: looks at commits and checkpoints, wants a
   // checkpoint, or ends it all. Every target has the checkpoints up to
   // `released`.

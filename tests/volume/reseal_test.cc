@@ -5,6 +5,7 @@
 // one test crashes in the middle.
 #include "fs/volume/reseal.h"
 
+#include <fstream>
 #include <set>
 
 #include "fs/object/object_reader.h"
@@ -22,19 +23,23 @@ void Commit(TestVolume& volume) {
   ASSERT_TRUE(commit.ok()) << commit.status().ToString();
 }
 
+std::vector<std::string> Keys(TestVolume& volume, std::string_view prefix) {
+  std::vector<std::string> keys;
+  EXPECT_TRUE(volume->objects()
+                  .List(prefix, "",
+                        [&](const ObjectInfo& info) {
+                          keys.push_back(info.key);
+                          return true;
+                        })
+                  .ok());
+  return keys;
+}
+
 // Ids of the data keys that the volume's objects are sealed under.
 std::set<uint32_t> KeysInUse(TestVolume& volume) {
   std::set<uint32_t> ids;
   for (const char* prefix : {"pack/", "commit/", "checkpoint/"}) {
-    std::vector<std::string> keys;
-    EXPECT_TRUE(volume->objects()
-                    .List(prefix, "",
-                          [&](const ObjectInfo& info) {
-                            keys.push_back(info.key);
-                            return true;
-                          })
-                    .ok());
-    for (const std::string& key : keys) {
+    for (const std::string& key : Keys(volume, prefix)) {
       const auto header = ReadObjectHeader(volume->objects(), key);
       EXPECT_TRUE(header.ok()) << key;
       if (header.ok()) ids.insert(header->key_id);
@@ -91,6 +96,89 @@ TEST(ResealTest, WithoutBeingAskedOldObjectsStay) {
   Rotate(volume, false);
   LetTimePass(volume);
   EXPECT_TRUE(KeysInUse(volume).contains(1));
+  ExpectClean(volume);
+}
+
+// It is sealed under the old key wherever it is now.
+TEST(ResealTest, APackThatIsNotHereYetIsWaitedFor) {
+  TestVolume volume;
+  Fill(volume);
+  const std::string key = Keys(volume, "pack/").front();
+  const std::string path = volume.path() + "/objects/" + key;
+  const std::string bytes = *Env::Posix().ReadFile(path, 1 << 30);
+  ASSERT_TRUE(Env::Posix().Remove(path).ok());
+  Rotate(volume, true);
+  LetTimePass(volume);
+  EXPECT_TRUE(Env::Posix().Exists(volume.path() + "/reseal"));
+  std::ofstream(path, std::ios::binary) << bytes;
+  LetTimePass(volume);
+  EXPECT_EQ(KeysInUse(volume), std::set<uint32_t>{2});
+  EXPECT_FALSE(Env::Posix().Exists(volume.path() + "/reseal"));
+  ExpectClean(volume);
+}
+
+TEST(ResealTest, WhatCantBeSealedAnewHoldsUpNoCollection) {
+  TestVolume volume;
+  Fill(volume);
+  const std::string bad = Keys(volume, "pack/").front();
+  volume.MakeFile("garbage", RandomBytes(5 * kMiB, 3));
+  Commit(volume);
+  const size_t packs = Keys(volume, "pack/").size();
+  Rotate(volume, true);
+  const std::string path = volume.path() + "/objects/" + bad;
+  const std::string bytes = *Env::Posix().ReadFile(path, 1 << 30);
+  std::ofstream(path, std::ios::binary) << "no header" << bytes.substr(9);
+  std::ofstream(volume.path() + "/reseal") << "no number";
+  ASSERT_TRUE(volume->Unlink(kRootNode, "garbage").ok());
+  for (int round = 0; round < 4; ++round) {
+    volume.Pass(kLater);
+    Commit(volume);
+  }
+  EXPECT_LT(Keys(volume, "pack/").size(), packs);
+  EXPECT_TRUE(Env::Posix().Exists(volume.path() + "/reseal"));
+  std::ofstream(path, std::ios::binary) << bytes;
+  LetTimePass(volume);
+  EXPECT_EQ(KeysInUse(volume), std::set<uint32_t>{2});
+  ExpectClean(volume);
+}
+
+// They keep the one before the newest, which may be the last that is old.
+TEST(ResealTest, ItLastsUntilTheTargetsHaveTwoNewCheckpoints) {
+  TestVolume volume;
+  Fill(volume);
+  Rotate(volume, true);
+  const auto newest = [&] {
+    return ParseObjectKey((*volume->NewestCheckpoint())->key)->number;
+  };
+  const auto round = [&] {
+    volume.Pass(kLater);
+    Commit(volume);
+  };
+  const auto is_asked = [&] {
+    return Env::Posix().Exists(volume.path() + "/reseal");
+  };
+  // The targets have all commits, and not yet a checkpoint under the new key.
+  for (int i = 0; i < 8 && KeysInUse(volume) != std::set<uint32_t>{2}; ++i) {
+    round();
+    ASSERT_TRUE(volume->Checkpoint().ok());
+    volume->ReleaseCommits(CommitSeq(newest() - 1));
+  }
+  ASSERT_EQ(KeysInUse(volume), std::set<uint32_t>{2});
+  for (int i = 0; i < 3; ++i) round();
+  EXPECT_TRUE(is_asked());
+  // They have the first.
+  volume->ReleaseCommits(CommitSeq(newest()));
+  for (int i = 0; i < 3; ++i) round();
+  EXPECT_TRUE(is_asked());
+  // The second is here, and then there.
+  const uint64_t first = newest();
+  ASSERT_TRUE(volume->Checkpoint().ok());
+  EXPECT_GT(newest(), first);
+  for (int i = 0; i < 3; ++i) round();
+  EXPECT_TRUE(is_asked());
+  volume->ReleaseCommits(CommitSeq(newest()));
+  for (int i = 0; i < 3; ++i) round();
+  EXPECT_FALSE(is_asked());
   ExpectClean(volume);
 }
 
