@@ -269,7 +269,7 @@ Status Recovery::FetchHolders() {
 
 Status Recovery::Finish(const TargetSettings& from_settings) {
   TREFOIL_TRY(env_.RemoveTree(Path("index")));
-  TREFOIL_TRY(RebuildIndex(world_, objects_, *keyring_, Path("index")));
+  TREFOIL_TRY(RebuildIndex(world_, objects_, *keyring_, path_));
   if (options_.keep_key_file && !secrets_.volume_key.empty()) {
     TREFOIL_TRY(WriteKeyFile(env_, KeyFilePath(path_), secrets_.volume_key));
   }

@@ -10,7 +10,6 @@
 #include "fs/base/log.h"
 #include "fs/object/local_tree.h"
 #include "fs/object/object_reader.h"
-#include "fs/volume/open.h"
 #include "fs/volume/rebuild.h"
 #include "fs/volume/volume_lock.h"
 
@@ -143,10 +142,10 @@ Result<bool> Repair::FetchVolumeObject() {
     if (!listed.ok())
       LogWarning("verify", "{}: {}", copy.name, listed.message());
   }
-  // The newest that is good anywhere, and no older one: who had a way in once
-  // must not get it back.
+  // The newest that is good anywhere, and none older than one that is here,
+  // however bad: who had a way in once must not get it back.
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
-    if (store_.Head(*key).ok()) continue;
+    if (store_.Head(*key).ok()) break;
     TREFOIL_ASSIGN(const bool healed, Heal(*key));
     if (healed) return true;
   }

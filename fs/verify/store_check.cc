@@ -209,7 +209,8 @@ void StoreCheck::ReportUnnamed() {
   for (const ListedObject& object : table_.objects()) {
     if (object.named || object.gone) continue;
     const std::string key = object.Key();
-    if (object.foreign) findings_.Stranger(key);
+    // Else it may be the volume object that is not this copy's.
+    if (object.foreign && state_.complete) findings_.Stranger(key);
     if (object.bad) {
       const bool may_go = object.parsed.kind != ObjectKind::kVolume;
       if (state_.complete && may_go)

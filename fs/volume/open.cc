@@ -179,12 +179,9 @@ Result<Found> Opening::LookAtIndex() {
 Status Opening::OpenIndex() {
   TREFOIL_ASSIGN(const Found found, LookAtIndex());
   if (RuleOf(found).action == RecoveryAction::kGoOn) return Note(found);
-  if (found != Found::kNoIndex) {
-    core_->index.reset();
-    TREFOIL_TRY(SetIndexAside(env(), core_->path));
-  }
-  Status rebuilt = RebuildIndex(core_->world, *core_->objects, *core_->keyring,
-                                Path("index"));
+  core_->index.reset();
+  Status rebuilt =
+      RebuildIndex(core_->world, *core_->objects, *core_->keyring, core_->path);
   if (rebuilt.Is(StatusCode::kCorruption)) {
     return Note(Found::kBrokenChain, rebuilt);
   }
@@ -380,13 +377,18 @@ Status Opening::CheckCommits(const Head& head) {
 }
 
 Status Opening::ClaimGeneration(Generation newest) {
+  constexpr uint64_t kMaxGenerationBytes = 64;
   const std::string path = Path("generation");
   uint64_t generation = 0;
   bool good = newest == Generation();
   if (env().Exists(path)) {
-    TREFOIL_ASSIGN(const std::string text, env().ReadFile(path, 64));
-    const auto parsed =
-        std::from_chars(text.data(), text.data() + text.size(), generation);
+    const auto text = env().ReadFile(path, kMaxGenerationBytes);
+    if (!text.ok() && !text.status().Is(StatusCode::kCorruption)) {
+      return text.status();
+    }
+    const std::string digits = text.ok() ? *text : "";
+    const auto parsed = std::from_chars(
+        digits.data(), digits.data() + digits.size(), generation);
     good = parsed.ec == std::errc() && generation >= newest.value;
   }
   TREFOIL_TRY(Note(good ? Found::kGenerationGood : Found::kGenerationBad));
@@ -458,15 +460,6 @@ Status Opening::Run(bool create_root) {
 }
 
 }  // namespace
-
-// Keeps a bad index for whoever wants to look at it, one generation long.
-Status SetIndexAside(Env& env, const std::string& volume_path) {
-  const std::string path = JoinPath(volume_path, "index");
-  const std::string aside = path + ".damaged";
-  TREFOIL_TRY(env.RemoveTree(aside));
-  TREFOIL_TRY(env.Rename(path, aside));
-  return env.SyncDir(volume_path);
-}
 
 Result<std::unique_ptr<VolumeCore>> OpenCore(World world,
                                              const std::string& path,

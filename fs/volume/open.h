@@ -17,8 +17,4 @@ Result<std::unique_ptr<VolumeCore>> OpenCore(World world,
                                              const VolumeOptions& options,
                                              bool create_root);
 
-// Moves the index of a volume that nobody has open to index.damaged, in place
-// of an earlier one: the next opening makes it anew.
-Status SetIndexAside(Env& env, const std::string& volume_path);
-
 }  // namespace trefoil

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fs/base/log.h"
+#include "fs/index/history.h"
 #include "fs/index/index.h"
 #include "fs/index/keys.h"
 #include "fs/index/records.h"
@@ -240,7 +241,8 @@ Status CheckEntry(uint8_t family, std::string_view key,
   if (family == static_cast<uint8_t>(Family::kHistory)) {
     if (key.size() <= 8) return bad;
     live_key = LiveKeyOfHistory(key);
-    if (!IsVersioned(live_key)) return bad;
+    // Where the live value is, no history can be: walks go on above it.
+    if (!IsVersioned(live_key) || LastOfHistory(key) == kLiveEpoch) return bad;
   } else if (family != static_cast<uint8_t>(Family::kLive)) {
     return bad;
   }
@@ -337,8 +339,17 @@ class Rebuilder {
 
 }  // namespace
 
+// Keeps a bad index for whoever wants to look at it, one generation long.
+Status SetIndexAside(Env& env, const std::string& volume_path) {
+  const std::string path = JoinPath(volume_path, "index");
+  const std::string aside = path + ".damaged";
+  TREFOIL_TRY(env.RemoveTree(aside));
+  TREFOIL_TRY(env.Rename(path, aside));
+  return env.SyncDir(volume_path);
+}
+
 Status RebuildIndex(World world, LocalTree& objects, const Keyring& keyring,
-                    const std::string& index_path) {
+                    const std::string& volume_path) {
   TREFOIL_ASSIGN(const auto chain, FindChain(objects, keyring));
   if (chain.empty()) {
     return Damaged(objects.Describe(),
@@ -350,6 +361,7 @@ Status RebuildIndex(World world, LocalTree& objects, const Keyring& keyring,
               ? "a checkpoint as the first of "
               : "",
           chain.size());
+  const std::string index_path = JoinPath(volume_path, "index");
   const std::string building = index_path + ".new";
   TREFOIL_TRY(world.env.RemoveTree(building));
   {
@@ -360,8 +372,11 @@ Status RebuildIndex(World world, LocalTree& objects, const Keyring& keyring,
     }
     TREFOIL_TRY(index->Flush());
   }
+  if (world.env.Exists(index_path)) {
+    TREFOIL_TRY(SetIndexAside(world.env, volume_path));
+  }
   TREFOIL_TRY(world.env.Rename(building, index_path));
-  return world.env.SyncDir(DirName(index_path));
+  return world.env.SyncDir(volume_path);
 }
 
 }  // namespace trefoil

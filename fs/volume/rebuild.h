@@ -42,9 +42,15 @@ Status VisitCheckpointObjects(
 Status CheckEntry(uint8_t family, std::string_view key,
                   const std::optional<std::string>& value);
 
-// Builds a new index in `index_path` from the commits in `objects`. The old
-// directory there must be gone. Crash-safe: works beside and renames.
+// Moves the index of a volume that nobody has open to index.damaged, in place
+// of an earlier one: the next opening makes it anew.
+Status SetIndexAside(Env& env, const std::string& volume_path);
+
+// Builds a new index of the volume from the commits in `objects`, which are
+// its own. The old one, if there is one, is set aside when the new one is
+// whole: where the commits don't give it, nothing has changed. Crash-safe:
+// works beside and renames. kCorruption when the commits don't give it.
 Status RebuildIndex(World world, LocalTree& objects, const Keyring& keyring,
-                    const std::string& index_path);
+                    const std::string& volume_path);
 
 }  // namespace trefoil

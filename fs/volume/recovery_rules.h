@@ -43,9 +43,8 @@
 //                                                      not finish, nobody was
 //                                                      told of it
 //     others beyond                                    refuse: index and
-//     journal
-//                                                      are older than the
-//                                                      objects
+//                                                      journal are older
+//                                                      than the objects
 //   the generation's file
 //     there, and not below the newest commit's         go on with the next
 //     missing, no number, or below                     say: go on above the

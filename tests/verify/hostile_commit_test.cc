@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 
+#include "fs/index/history.h"
 #include "fs/index/keys.h"
 #include "fs/index/records.h"
 #include "tests/verify/damaged_volume.h"
@@ -55,6 +56,8 @@ TEST_F(HostileCommitTest, MalformedEntriesAreNamed) {
            {0, KeyOf('X', 7) + "a" + zero + "b" + zero, "x"},
            {1, "I", "x"},
            {1, InodeKey(InodeId(7)), "x"},
+           {1, HistoryKey(InodeKey(InodeId(7)), kLiveEpoch),
+            InodeRecord().Encode()},
            {1, BlockKey(BlockNo(7)), "x"},
            {0, SnapshotKey(SnapshotId(7)), ""},
            {0, CounterKey(kInodeCounter), std::string(20, '\xff')}}) {

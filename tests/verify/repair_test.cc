@@ -307,6 +307,38 @@ TEST_F(RepairTest, OnlyTheNewestVolumeObjectComesBack) {
   EXPECT_THAT(ObjectKeys(Path(), "volume/"), ::testing::ElementsAre(newest));
 }
 
+TEST_F(RepairTest, NoVolumeObjectOlderThanABadOneComesBack) {
+  ASSERT_NO_FATAL_FAILURE(Make(2));
+  const std::string newest = ObjectKeys(Path(), "volume/").front();
+  const std::string bytes =
+      *Env::Posix().ReadFile(CopyPath(1) + "/" + newest, 1 << 20);
+  const std::string old = VolumeKey(0, Sha256::Of(bytes));
+  std::ofstream(CopyPath(2) + "/" + old, std::ios::binary) << bytes;
+  for (int copy = 0; copy < 3; ++copy) FlipOneBit(copy, newest);
+  const RepairReport repair = Repair(0);
+  ExpectFinding(repair.left, "not-repaired", newest);
+  EXPECT_THAT(ObjectKeys(Path(), "volume/"), ::testing::ElementsAre(newest));
+}
+
+// Somebody puts a volume object of another volume above ours: everything else
+// then looks like another volume's.
+TEST_F(RepairTest, AStrangersVolumeObjectMovesNothingAway) {
+  ASSERT_NO_FATAL_FAILURE(Make(2));
+  const World world = TestWorld();
+  VolumeSecrets secrets = NewSecrets(world.clock, world.random, true);
+  VolumeObject object = NewVolumeObject(secrets);
+  object.number = 9;
+  SealSecrets(secrets, world.random, &object);
+  const auto store = Tree(CopyPath(1));
+  ASSERT_TRUE(WriteVolumeObject(world.env, world.random, *store, object).ok());
+  VerifyOptions options = Options(1);
+  options.secret = nullptr;
+  const auto repair = RepairStore(world, *store, options);
+  ASSERT_TRUE(repair.ok()) << repair.status().ToString();
+  EXPECT_TRUE(repair->quarantined.empty());
+  EXPECT_FALSE(repair->left.clean());
+}
+
 TEST_F(RepairTest, ASampleReadsAPart) {
   ASSERT_NO_FATAL_FAILURE(Make(60));
   for (const std::string& key : ObjectKeys(Path(), "pack/")) FlipOneBit(0, key);

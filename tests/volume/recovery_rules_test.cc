@@ -43,7 +43,7 @@ void Flip(const fs::path& file, uint64_t offset) {
   stream.put(static_cast<char>(byte ^ 1));
 }
 
-class RecoveryRulesTest : public ::testing::TestWithParam<RecoveryRule> {
+class RecoveryRulesTest : public ::testing::Test {
  protected:
   RecoveryRulesTest() {
     volume_.MakeFile("committed", RandomBytes(3 << 20, 1));
@@ -182,7 +182,10 @@ void RecoveryRulesTest::Produce(Found found) {
   }
 }
 
-TEST_P(RecoveryRulesTest, IsFollowed) {
+class RecoveryRowTest : public RecoveryRulesTest,
+                        public ::testing::WithParamInterface<RecoveryRule> {};
+
+TEST_P(RecoveryRowTest, IsFollowed) {
   const auto& [found, action, text] = GetParam();
   ASSERT_NO_FATAL_FAILURE(Produce(found));
   const auto before = Files(volume_.path());
@@ -229,8 +232,32 @@ std::string NameOf(const ::testing::TestParamInfo<RecoveryRule>& info) {
   return "Row" + std::to_string(info.index);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryRow, RecoveryRulesTest,
+INSTANTIATE_TEST_SUITE_P(EveryRow, RecoveryRowTest,
                          ::testing::ValuesIn(kRecoveryRules), NameOf);
+
+TEST_F(RecoveryRulesTest, NoFileOfTheGenerationKeepsAVolumeFromOpening) {
+  for (const std::string& content :
+       {std::string(), std::string("0\n"), std::string(20, '9'),
+        std::string(100, '1')}) {
+    SCOPED_TRACE(content);
+    volume_.Close();
+    std::ofstream(Path("generation")) << content;
+    volume_.Open();
+    EXPECT_GT(volume_->generation(), volume_->head().generation);
+    EXPECT_LT(volume_->generation(), Generation(100));
+  }
+}
+
+// It may have what nothing else has.
+TEST_F(RecoveryRulesTest, ADamagedIndexStaysWhereTheCommitsDontGiveItBack) {
+  Produce(Found::kDamagedIndex);
+  fs::remove(Commits().front());
+  const auto index = Files(Path("index"));
+  EXPECT_FALSE(
+      OpenCore(volume_.world(), volume_.path(), volume_.options, false).ok());
+  EXPECT_TRUE(Files(Path("index")) == index);
+  EXPECT_FALSE(fs::exists(Path("index.damaged")));
+}
 
 TEST(RecoveryRulesTableTest, HasEachStateOnceAtItsPlace) {
   for (size_t i = 0; i < kRecoveryRules.size(); ++i) {
