@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/volume/key_change.h"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "fs/volume/reseal.h"
@@ -27,6 +29,13 @@ Result<std::unique_ptr<KeyChange>> KeyChange::Begin(
   }
   TREFOIL_ASSIGN(change->secrets,
                  UnlockPrimary(world.env, volume_path, change->object, given));
+  for (const KeySlot& slot : change->object.slots) {
+    if (change->secrets.slot_secrets.contains(slot.id)) continue;
+    return Status(StatusCode::kCorruption,
+                  fmt::format("{}: nothing is known of its way in {}; bring "
+                              "back the right volume object from a copy",
+                              volume_path, slot.id));
+  }
   change->opened_with_ = change->secrets.volume_key;
   change->keep_key_file = world.env.Exists(KeyFilePath(volume_path)) ||
                           world.env.Exists(NextKeyFilePath(volume_path));

@@ -21,7 +21,8 @@ namespace trefoil {
 class KeyChange {
  public:
   // Opens the secrets, as UnlockPrimary. kBusy while another change is being
-  // made, kInvalidArgument when the volume is not encrypted.
+  // made, kInvalidArgument when the volume is not encrypted, kCorruption when
+  // the volume object has a slot that its secrets don't know.
   static Result<std::unique_ptr<KeyChange>> Begin(
       World world, const std::string& volume_path, const Secret* given);
 

@@ -134,6 +134,26 @@ TEST_F(KeyChangeTest, TheLastWayInStays) {
   ExpectOpens(only);
 }
 
+// The list of slots is clear text, which anybody may have changed.
+TEST_F(KeyChangeTest, ASlotThatTheSecretsDontKnowIsRefused) {
+  Format({.slots = {Passphrase("one")}});
+  {
+    auto change = Begin();
+    VolumeObject forged = change->object;
+    ++forged.number;
+    SealSecrets(change->secrets, world().random, &forged);
+    forged.slots.push_back(forged.slots.front());
+    forged.slots.back().id = 77;
+    World w = world();
+    LocalTree objects(w.env, volume() + "/objects");
+    ASSERT_TRUE(WriteVolumeObject(w.env, w.random, objects, forged).ok());
+  }
+  ExpectOpens(Typed("one"));
+  const Status refused = KeyChange::Begin(world(), volume(), nullptr).status();
+  EXPECT_EQ(refused.code(), StatusCode::kCorruption);
+  EXPECT_THAT(refused.message(), HasSubstr("77"));
+}
+
 TEST_F(KeyChangeTest, TwoChangesAtOnceAreRefused) {
   Format({});
   const auto first = Begin();
