@@ -107,9 +107,8 @@ struct VolumeCore {
   // Of what is in `objects`. It goes before what its threads ask.
   std::unique_ptr<Healer> healer;
 
-  // --- Failure
-  // ---------------------------------------------------------------- The first
-  // failure of journal or index ends all changes; reads go on.
+  // --- Failure ---------------------------------------------------------------
+  // The first failure of journal or index ends all changes; reads go on.
   void Fail(const Status& why) EXCLUDES(failure_mu);
   Status CheckWritable() EXCLUDES(failure_mu);
   Status failure() EXCLUDES(failure_mu);
@@ -117,8 +116,7 @@ struct VolumeCore {
   void NoteError(const Status& error) EXCLUDES(failure_mu);
   std::string last_error() EXCLUDES(failure_mu);
 
-  // --- Changes
-  // ------------------------------------------------------------------
+  // --- Changes ---------------------------------------------------------------
   struct ChangeSpec {
     // Inodes whose data change; their stripes are locked.
     std::vector<InodeId> inodes;

@@ -41,12 +41,15 @@ uint64_t SpaceGuard::reserve_bytes() {
 
 Status SpaceGuard::Take(uint64_t bytes, uint64_t dirty_bytes) {
   Refresh();
-  const uint64_t granted = granted_bytes_.fetch_add(bytes) + bytes;
-  const uint64_t needed = granted + dirty_bytes + reserve_bytes();
-  if (needed <= available_bytes_.load()) return OkStatus();
-  granted_bytes_ -= std::min(bytes, granted_bytes_.load());
-  refused_nanos_ = clock_.MonotonicNanos();
-  return Status::Posix(ENOSPC);
+  const uint64_t kept = bytes + dirty_bytes + reserve_bytes();
+  uint64_t granted = granted_bytes_;
+  do {
+    if (granted + kept > available_bytes_) {
+      refused_nanos_ = clock_.MonotonicNanos();
+      return Status::Posix(ENOSPC);
+    }
+  } while (!granted_bytes_.compare_exchange_weak(granted, granted + bytes));
+  return OkStatus();
 }
 
 int64_t SpaceGuard::PaceNanosPerMiB(uint64_t dirty_bytes) {
