@@ -30,13 +30,26 @@ void Read(fuse_req_t raw, fuse_ino_t node, size_t size, off_t offset,
   });
 }
 
+// The kernel lets a file of a snapshot be opened and mapped for writing, since
+// it does not ask. What is stored there it learns to be refused too late: every
+// reader would see it until the pages go.
+void KeepSnapshotsTrue(NodeId node) {
+  if (node.snapshot() == kLiveTree) return;
+  ThreadContext::Current().stale_pages = node;
+}
+
 void Write(fuse_req_t raw, fuse_ino_t node, const char* data, size_t size,
-           off_t offset, fuse_file_info*) {
+           off_t offset, fuse_file_info* file) {
+  const bool from_mapping = file->writepage;
   Request::Handle(raw, [=](Request& request) {
     const Status status = request.volume().Write(
         ToNode(node), static_cast<uint64_t>(offset), {data, size},
         request.SetIds(ThreadContext::Current().head.kills_set_id));
-    if (!status.ok()) return request.Done(status);
+    if (!status.ok()) {
+      request.Done(status);
+      if (from_mapping) KeepSnapshotsTrue(ToNode(node));
+      return;
+    }
     request.DropModeIfCleared(ToNode(node));
     request.Count(size);
   });

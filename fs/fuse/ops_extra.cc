@@ -25,6 +25,14 @@ bool Answer(int fd, uint64_t unique, int error, void* body, size_t size) {
   return Send(fd, unique, -error, body, size);
 }
 
+// A failure says that the kernel does not know the inode.
+void NotifyInode(int fd, NodeId node, int64_t from_offset) {
+  fuse_notify_inval_inode_out body{};
+  body.ino = node.value;
+  body.off = from_offset;
+  Send(fd, 0, FUSE_NOTIFY_INVAL_INODE, &body, sizeof(body));
+}
+
 fuse_attr ToFuseAttr(const struct stat& st) {
   fuse_attr attr{};
   attr.ino = st.st_ino;
@@ -112,12 +120,11 @@ int ServeStatx(Volume& volume, int fd, std::span<const char> message) {
 }  // namespace
 
 void NotifyAttributes(int fd, NodeId node) {
-  fuse_notify_inval_inode_out body{};
-  body.ino = node.value;
-  body.off = -1;  // attributes alone, no pages
-  // A failure says that the kernel does not know the inode.
-  Send(fd, 0, FUSE_NOTIFY_INVAL_INODE, &body, sizeof(body));
+  constexpr int64_t kNoPages = -1;
+  NotifyInode(fd, node, kNoPages);
 }
+
+void NotifyPages(int fd, NodeId node) { NotifyInode(fd, node, 0); }
 
 bool ServeExtra(Volume& volume, int fd,
                 std::span<const char> message) noexcept {

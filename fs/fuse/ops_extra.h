@@ -16,5 +16,9 @@ bool ServeExtra(Volume& volume, int fd, std::span<const char> message) noexcept;
 // Tells the kernel that the attributes of `node` are not what it knows. Call it
 // with no lock held.
 void NotifyAttributes(int fd, NodeId node);
+// Tells it that the pages of `node` are not what the file holds. Comes back
+// when they are dropped, for which the kernel may write some of them first:
+// another thread must be there to answer.
+void NotifyPages(int fd, NodeId node);
 
 }  // namespace trefoil

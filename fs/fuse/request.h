@@ -12,6 +12,7 @@
 #include <fuse_lowlevel.h>
 
 #include <new>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -24,6 +25,8 @@ namespace trefoil {
 struct ThreadContext {
   int fd = -1;  // where the request came from and its answer goes
   RequestHead head;
+  // What was stored to this mapped file was refused.
+  std::optional<NodeId> stale_pages;
   std::unique_ptr<char[]> buffer;  // for replies
   size_t buffer_bytes = 0;
 

@@ -186,6 +186,20 @@ void FuseWorkers::Work(Worker& self) {
   changed_.SignalAll();
 }
 
+void FuseWorkers::DropPages(int fd, NodeId node) {
+  const MutexLock lock(mu_);
+  stale_pages_.insert(node);
+  if (dropping_pages_) return;
+  dropping_pages_ = true;
+  while (!stale_pages_.empty()) {
+    const NodeId next = stale_pages_.extract(stale_pages_.begin()).value();
+    mu_.Unlock();
+    NotifyPages(fd, next);
+    mu_.Lock();
+  }
+  dropping_pages_ = false;
+}
+
 void FuseWorkers::Dispatch(int fd, std::span<char> message) {
   const RequestHead& head = ThreadContext::Current().head;
   if (ServeExtra(volume_, fd, message)) return;
@@ -218,7 +232,9 @@ bool FuseWorkers::ServeOne(Worker& self, int fd, char* data, size_t size) {
   thread.head = PeekRequest({data, static_cast<size_t>(n)});
   const bool was_last_idle = idle_.fetch_sub(1) == 1;
   if (was_last_idle && thread.head.kind != RequestKind::kForget) Spawn();
+  thread.stale_pages.reset();
   Dispatch(fd, {data, static_cast<size_t>(n)});
+  if (thread.stale_pages) DropPages(fd, *thread.stale_pages);
   idle_.fetch_add(1);
   return true;
 }

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <list>
+#include <set>
 #include <span>
 #include <thread>
 
@@ -60,6 +61,11 @@ class FuseWorkers {
   bool ServeOne(Worker& self, int fd, char* data, size_t size);
   void WakeReaders() EXCLUDES(mu_);
 
+  // Has the kernel forget the pages of `node`, and those that other threads
+  // name meanwhile: only one thread at a time waits for the kernel, which may
+  // wait for a write to be answered.
+  void DropPages(int fd, NodeId node) EXCLUDES(mu_);
+
   // Hands a request to libfuse, or answers it.
   void Dispatch(int fd, std::span<char> message);
 
@@ -78,6 +84,9 @@ class FuseWorkers {
   std::list<Worker> workers_ GUARDED_BY(mu_);
   unsigned live_ GUARDED_BY(mu_) = 0;
   bool interrupted_ GUARDED_BY(mu_) = false;
+  // Of files that are open, each once.
+  std::set<NodeId> stale_pages_ GUARDED_BY(mu_);
+  bool dropping_pages_ GUARDED_BY(mu_) = false;
 };
 
 }  // namespace trefoil

@@ -3,6 +3,7 @@
 no trace in the journal."""
 import errno
 import json
+import mmap
 import os
 import stat
 import subprocess
@@ -98,6 +99,20 @@ class Snapshots(PosixCase):
         self.fails(errno.EROFS, fallocate, fd, 0, 0, 10)
         os.close(fd)
         self.assertEqual(read_file(f), b"kept")
+
+    def test_what_is_stored_to_a_mapped_file_of_one_does_not_stay(self):
+        """The kernel does not ask before it lets a mapping be stored to."""
+        self.file("file", b"kept" * 5000)
+        f = self.past(snapshot(), "file")
+        fd = os.open(f, os.O_RDWR)
+        with mmap.mmap(fd, 20000) as memory:
+            for at in (0, 8192, 16384):
+                memory[at:at + 4] = b"else"
+            self.fails(errno.EROFS, memory.flush)
+            self.eventually(lambda: bytes(memory) == b"kept" * 5000)
+            self.eventually(lambda: read_file(f) == b"kept" * 5000)
+        os.close(fd)
+        self.fails(errno.EROFS, os.truncate, f, 0)
 
     def test_virtual_directory_itself_stays(self):
         self.fails((errno.EROFS, errno.EEXIST), os.mkdir,

@@ -191,6 +191,13 @@ class PosixCase(unittest.TestCase):
             names = [errno.errorcode[e] for e in wanted]
             self.fail(f"expected {names}, but it succeeded: {result}")
 
+    def eventually(self, true, seconds=60):
+        """Waits for what happens soon, and not at once."""
+        end = time.monotonic() + seconds
+        while not true():
+            self.assertLess(time.monotonic(), end, f"not within {seconds} s")
+            time.sleep(0.02)
+
     def moved(self, path, body, *fields):
         """Runs `body`: of the times of `path` exactly `fields` go forward."""
         before = os.lstat(path)

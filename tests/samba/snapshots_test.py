@@ -12,7 +12,8 @@ import unittest
 
 import samba_share
 from samba_share import USER, Smbd, run
-from smb_wire import OVERWRITE_IF, READ, WRITE, Error, Wire
+from smb_wire import (OVERWRITE, OVERWRITE_IF, READ,
+                      STATUS_MEDIA_WRITE_PROTECTED, WRITE, Error, Wire)
 
 BURST = 1000
 
@@ -122,6 +123,32 @@ class SnapshotsTest(unittest.TestCase):
                 (os.rename, (self.path("h"), past + "h"))):
             self.assert_errno(errno.EXDEV, call, *arguments)
         self.assert_errno(errno.EROFS, os.link, self.path("h"), past + "h")
+
+    def test_a_client_changes_nothing_inside(self):
+        """Where a client may open a file for writing, its writes are refused."""
+        with Wire(smbd, "office") as wire:
+            name = f"{self.directory}\\f"
+            wire.create(name, b"was").close()
+            past = volume.snapshot()
+            for disposition in (OVERWRITE, OVERWRITE_IF):
+                self.assert_protected(wire.open, name, WRITE, past=past,
+                                      disposition=disposition)
+            with wire.open(name, READ | WRITE, past=past) as file:
+                self.assert_protected(file.write_all, b"else")
+                self.assert_protected(file.truncate, 0)
+                self.assert_protected(file.set_attributes, 2)
+                self.assertEqual(file.read_all(), b"was")
+            for made in ("new", "f:stream"):
+                with self.assertRaises(Error):
+                    wire.create(f"{self.directory}\\{made}", b"x", past=past)
+            self.assertEqual(wire.read(name, past=past), b"was")
+            self.assertEqual(wire.read(name), b"was")
+
+    def assert_protected(self, call, *arguments, **options):
+        with self.assertRaises(Error) as raised:
+            call(*arguments, **options)
+        self.assertEqual(raised.exception.get_error_code(),
+                         STATUS_MEDIA_WRITE_PROTECTED)
 
     def test_two_in_one_second_have_names_a_second_apart(self):
         self.write("f", "1")
