@@ -22,6 +22,8 @@ namespace {
 // Closing writes out an index of some dozen MiB and syncs; a slow disk with a
 // full queue takes its time.
 constexpr int kCloseTimeoutMillis = 300'000;
+// After so long it is asked who else has the mount: that one's end may be near.
+constexpr int kLookMillis = 3'000;
 
 struct UmountArguments {
   std::string mountpoint;
@@ -37,12 +39,12 @@ class Daemon {
       : fd_(static_cast<int>(
             syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0))) {}
 
-  // False when it still runs after the time that closing may take.
-  bool WaitForEnd() const {
+  // False when it still runs after so long.
+  bool WaitForEnd(int timeout_millis) const {
     if (fd_.get() < 0) return true;
     pollfd poll_fd{fd_.get(), POLLIN, 0};
     while (true) {
-      const int result = poll(&poll_fd, 1, kCloseTimeoutMillis);
+      const int result = poll(&poll_fd, 1, timeout_millis);
       if (result < 0 && errno == EINTR) continue;
       return result > 0;
     }
@@ -61,6 +63,24 @@ Result<MountTableEntry> FindOurMount(const std::string& mountpoint) {
                   fmt::format("{}: no Trefoil volume is mounted there", path));
   }
   return *entry;
+}
+
+// The daemon ends when nobody has the mount any more.
+Status WaitForDaemon(const Daemon& daemon, const MountTableEntry& mount) {
+  if (daemon.WaitForEnd(kLookMillis)) return OkStatus();
+  if (const auto user = FindMountUser(mount)) {
+    return {StatusCode::kBusy,
+            fmt::format("{}: unmounted from {}, but process {} ({}) still has "
+                        "it on {}: its daemon goes on until it is unmounted "
+                        "there too",
+                        mount.source, mount.mountpoint, user->pid,
+                        user->command, user->mountpoint)};
+  }
+  if (daemon.WaitForEnd(kCloseTimeoutMillis)) return OkStatus();
+  return {StatusCode::kTimedOut,
+          fmt::format("{}: unmounted, but its daemon is still closing the "
+                      "volume",
+                      mount.source)};
 }
 
 int RunUmount(const UmountArguments& arguments) {
@@ -90,12 +110,8 @@ int RunUmount(const UmountArguments& arguments) {
                     ? "'fuser -vm " + mount->mountpoint + "' shows which"
                     : "");
   }
-  if (daemon.WaitForEnd()) return kExitOk;
-  return Fail("umount",
-              Status(StatusCode::kTimedOut,
-                     fmt::format("{}: unmounted, but its daemon is still "
-                                 "closing the volume",
-                                 mount->source)));
+  const Status ended = WaitForDaemon(daemon, *mount);
+  return ended.ok() ? kExitOk : Fail("umount", ended);
 }
 
 }  // namespace

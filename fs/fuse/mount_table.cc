@@ -13,6 +13,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "fs/base/env.h"
+
 namespace trefoil {
 namespace {
 
@@ -64,6 +66,24 @@ std::optional<MountTableEntry> ParseLine(std::string_view line) {
   entry.type = Unescape(fields[dash + 1]);
   entry.source = Unescape(fields[dash + 2]);
   return entry;
+}
+
+// A file of a process in /proc; its size is known only when it was read.
+Result<std::string> ReadProcFile(const std::string& process,
+                                 const std::string& name) {
+  const std::string path = "/proc/" + process + "/" + name;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Status::FromErrno(errno, path);
+  std::string text;
+  std::array<char, 16384> chunk;
+  ssize_t n = 0;
+  while ((n = read(fd, chunk.data(), chunk.size())) > 0) {
+    text.append(chunk.data(), static_cast<size_t>(n));
+  }
+  const int error = errno;
+  close(fd);
+  if (n < 0) return Status::FromErrno(error, path);
+  return text;
 }
 
 // What a child wrote to `fd`, as one line without "fusermount3: " in front.
@@ -150,19 +170,30 @@ std::vector<MountTableEntry> ParseMountTable(std::string_view mountinfo) {
 }
 
 Result<std::vector<MountTableEntry>> ReadMountTable() {
-  constexpr const char* kPath = "/proc/self/mountinfo";
-  const int fd = open(kPath, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Status::FromErrno(errno, kPath);
-  std::string text;
-  std::array<char, 16384> chunk;
-  ssize_t n = 0;
-  while ((n = read(fd, chunk.data(), chunk.size())) > 0) {
-    text.append(chunk.data(), static_cast<size_t>(n));
-  }
-  const int error = errno;
-  close(fd);
-  if (n < 0) return Status::FromErrno(error, kPath);
+  TREFOIL_ASSIGN(const std::string text, ReadProcFile("self", "mountinfo"));
   return ParseMountTable(text);
+}
+
+std::optional<MountUser> FindMountUser(const MountTableEntry& mount) {
+  const auto processes = Env::Posix().List("/proc");
+  if (!processes.ok()) return std::nullopt;
+  for (const DirEntry& process : *processes) {
+    const uint32_t pid = ParseNumber(process.name);
+    const auto text = ReadProcFile(process.name, "mountinfo");
+    if (pid == 0 || !text.ok()) continue;
+    for (const MountTableEntry& entry : ParseMountTable(*text)) {
+      if (entry.device_major != mount.device_major ||
+          entry.device_minor != mount.device_minor) {
+        continue;
+      }
+      const auto command = ReadProcFile(process.name, "comm");
+      return MountUser{
+          static_cast<int>(pid),
+          std::string(Split(command.ok() ? *command : "?", '\n').front()),
+          entry.mountpoint};
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<MountTableEntry> FindMount(

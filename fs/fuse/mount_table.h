@@ -26,6 +26,16 @@ inline constexpr std::string_view kFuseTypeName = "fuse.trefoil";
 // In the order of mounting. Lines that make no sense are left out.
 std::vector<MountTableEntry> ParseMountTable(std::string_view mountinfo);
 Result<std::vector<MountTableEntry>> ReadMountTable();
+// A process that sees a mount, and where.
+struct MountUser {
+  int pid = 0;
+  std::string command;
+  std::string mountpoint;
+};
+// One that still has the filesystem of `mount`, which is no longer where it
+// was: in a mount namespace of its own, or because it is mounted on another
+// directory too. Nothing when there is none, or none that may be looked at.
+std::optional<MountUser> FindMountUser(const MountTableEntry& mount);
 // The uppermost mount at exactly `path` (absolute, without symlinks).
 std::optional<MountTableEntry> FindMount(
     const std::vector<MountTableEntry>& table, std::string_view path);

@@ -160,6 +160,23 @@ TEST_F(LifecycleTest, BusyMountIsKept) {
   share_.Unmount();
 }
 
+TEST_F(LifecycleTest, UmountSaysWhoElseHasTheMount) {
+  share_.Mount();
+  const int pid = share_.DaemonPid();
+  const RunningCommand other(
+      {"unshare", "--mount", "--propagation", "private", "sleep", "1000"});
+  const std::string name = "/proc/" + std::to_string(other.pid()) + "/comm";
+  std::string running;
+  while (running != "sleep") std::ifstream(name) >> running;
+  ExpectRefused({"umount", share_.mountpoint()},
+                "still has it on " + share_.mountpoint());
+  EXPECT_FALSE(share_.IsMounted());
+  EXPECT_EQ(share_.DaemonPid(), pid);
+  other.Signal(SIGKILL);
+  EXPECT_TRUE(Share::WaitForExit(pid));
+  share_.ExpectClean();
+}
+
 TEST_F(LifecycleTest, ForegroundTellsSystemd) {
   const std::string path = share_.root() + "/notify";
   const Fd notify(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
