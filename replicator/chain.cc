@@ -12,6 +12,7 @@
 #include "fs/base/log.h"
 #include "fs/object/commit.h"
 #include "fs/object/object_reader.h"
+#include "fs/volume/owned_head.h"
 #include "replicator/checkpoint.h"
 
 namespace trefoil {
@@ -46,13 +47,13 @@ Result<std::vector<OwnerClaim>> ReadClaims(ObjectStore& store,
   return claims;
 }
 
-bool IsDisowned(const ChainLink& commit,
-                const std::vector<OwnerClaim>& claims) {
-  return std::any_of(
-      claims.begin(), claims.end(), [&](const OwnerClaim& claim) {
-        return commit.parsed.generation < claim.name.generation &&
-               commit.parsed.number > claim.base_seq.value;
-      });
+std::vector<OwnerBase> BasesOf(const std::vector<OwnerClaim>& claims) {
+  std::vector<OwnerBase> bases;
+  for (const OwnerClaim& claim : claims) {
+    bases.push_back(
+        {claim.name.generation, claim.base_seq.value, claim.base_name});
+  }
+  return bases;
 }
 
 // What of the listed objects a chain may be made of.
@@ -66,20 +67,24 @@ struct Wanted {
   }
 };
 
-// Sorts the links that count by their numbers; the newest one is the last.
-ChainLink Sort(const std::vector<ChainLink>& listed,
-               const std::vector<OwnerClaim>& claims, const Wanted& wanted,
-               OwnedChain* chain, BySeq* sorted) {
-  ChainLink newest;
-  for (const ChainLink& link : listed) {
+// Leaves out what is not wanted, and notes the highest generation of the rest.
+std::vector<ChainLink> Sift(std::vector<ChainLink> links, const Wanted& wanted,
+                            OwnedChain* chain) {
+  for (const ChainLink& link : links) {
     if (wanted.damaged.contains(link.key)) continue;
     chain->highest = std::max(chain->highest, link.parsed.generation);
-    if (IsDisowned(link, claims) || !wanted.Includes(link)) continue;
-    (*sorted)[link.parsed.number].push_back(link);
-    // Keys sort by generation, then number: the last one is the newest.
-    newest = link;
   }
-  return newest;
+  std::erase_if(links,
+                [&](const auto& link) { return !wanted.Includes(link); });
+  return links;
+}
+
+BySeq Sorted(const std::vector<ChainLink>& links) {
+  BySeq sorted;
+  for (const ChainLink& link : links) {
+    sorted[link.parsed.number].push_back(link);
+  }
+  return sorted;
 }
 
 // Follows the chain back from its newest state, link by link.
@@ -156,11 +161,6 @@ class WalkBack {
   std::optional<Hash256> name_;
 };
 
-bool IsNewer(const ChainLink& a, const ChainLink& b) {
-  return std::pair(a.parsed.generation, a.parsed.number) >
-         std::pair(b.parsed.generation, b.parsed.number);
-}
-
 }  // namespace
 
 Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
@@ -169,25 +169,26 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
   OwnedChain chain;
   const Wanted wanted{damaged, newest_wanted};
   TREFOIL_ASSIGN(const auto claims, ReadClaims(store, keyring, &chain.highest));
-  TREFOIL_ASSIGN(const auto listed_commits, ListCommits(store));
-  TREFOIL_ASSIGN(const auto listed_checkpoints, ListCheckpoints(store));
-  BySeq commits;
-  BySeq checkpoints;
-  const ChainLink newest =
-      Sort(listed_commits, claims, wanted, &chain, &commits);
-  const ChainLink newest_checkpoint =
-      Sort(listed_checkpoints, claims, wanted, &chain, &checkpoints);
-  if (newest.key.empty() && newest_checkpoint.key.empty()) {
+  TREFOIL_ASSIGN(auto listed_commits, ListCommits(store));
+  TREFOIL_ASSIGN(auto listed_checkpoints, ListCheckpoints(store));
+  const auto commits = Sift(std::move(listed_commits), wanted, &chain);
+  const auto checkpoints = Sift(std::move(listed_checkpoints), wanted, &chain);
+  TREFOIL_ASSIGN(const auto head,
+                 FindOwnedHead(store, commits, checkpoints, BasesOf(claims)));
+  if (!head) {
     return Status(StatusCode::kNotFound,
                   store.Describe() + ": there is no commit to recover");
   }
-  if (newest.key.empty() || IsNewer(newest_checkpoint, newest)) {
-    chain.links.push_back(newest_checkpoint);
+  chain.owner = head->owner;
+  if (head->link.parsed.kind == ObjectKind::kCheckpoint) {
+    chain.links.push_back(head->link);
     return chain;
   }
+  const BySeq by_seq = Sorted(commits);
+  const BySeq whole_by_seq = Sorted(checkpoints);
   TREFOIL_ASSIGN(chain.links,
-                 WalkBack(store, commits, checkpoints)
-                     .Run(newest.parsed.number, newest.parsed.name));
+                 WalkBack(store, by_seq, whole_by_seq)
+                     .Run(head->link.parsed.number, head->link.parsed.name));
   std::reverse(chain.links.begin(), chain.links.end());
   return chain;
 }
@@ -218,7 +219,7 @@ Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
   }
   if (first > 0) return CommitSeq(links[first - 1].first);
   return Status(
-      StatusCode::kNotFound,
+      StatusCode::kTrimmed,
       fmt::format("{}: holds nothing of that time{}", store.Describe(),
                   links.empty()
                       ? ""

@@ -18,23 +18,24 @@ struct OwnedChain {
   // Oldest first, sequence numbers without a gap; the first link is commit 1,
   // or a checkpoint, which stands for the commit of its number and all before.
   std::vector<ChainLink> links;
-  Generation highest;  // of all claims and all commits that count or did
+  Generation owner;    // whose state it is
+  Generation highest;  // of all claims and all commits, theirs or not
 };
 
-// From the newest commit of the highest generation back to the newest
-// checkpoint on the way, or to the first commit. What an older generation wrote
-// beyond the base of a newer claim is left out, and so are the objects whose
-// keys are in `damaged`. Commits are linked by numbers, and by headers only
-// where numbers leave a choice or a checkpoint is met: the caller checks them
-// once it holds the objects (CheckLinks). kCorruption names a commit that is
-// missing; kNotFound when there is nothing at all.
-// With `newest`, as if there were nothing above that commit.
+// From the newest commit of the newest owner (fs/volume/owned_head.h) back to
+// the newest checkpoint on the way, or to the first commit. What others wrote
+// is left out, and so are the objects whose keys are in `damaged`. Commits are
+// linked by numbers, and by headers only where numbers leave a choice or a
+// checkpoint is met: the caller checks them once it holds the objects
+// (CheckLinks). kCorruption names a commit that is missing; kNotFound when
+// there is nothing at all. With `newest`, as if there were nothing above that
+// commit.
 Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
                                   const std::set<std::string>& damaged = {},
                                   std::optional<CommitSeq> newest = {});
 
 // The newest commit that `store` holds, or has a checkpoint of, whose time is
-// not after `time_nanos`. kNotFound, with the oldest time, when all are newer.
+// not after `time_nanos`. kTrimmed, with the oldest time, when all are newer.
 Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
                                int64_t time_nanos);
 

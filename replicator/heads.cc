@@ -92,7 +92,7 @@ Status Find(ObjectStore& store, const Secret& secret, CopyHead* head) {
   const ChainLink& last = head->chain.links.back();
   TREFOIL_ASSIGN(const CommitInfo info,
                  ReadCommitInfo(store, *keyring, last.key));
-  head->generation = info.generation;
+  head->generation = head->chain.owner;
   head->seq = info.seq;
   head->time_nanos = info.time_nanos;
   head->name = last.parsed.name;

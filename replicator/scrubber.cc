@@ -284,8 +284,8 @@ Status Scrubber::Heal(Place& place, const ObjectItem& object,
   for (const auto& other : places()) {
     if (other.get() != &place) others.push_back(other->copy);
   }
-  const auto healed =
-      HealObject(others, object.key, object.size_bytes, *place.copy.store);
+  // A damaged object may have another size than the good ones.
+  const auto healed = HealObject(others, object.key, 0, *place.copy.store);
   if (!healed.ok()) return healed.status();
   LogWarning("replicator", "healed {} of {} from {}: {}", object.key,
              place.copy.name, *healed, why.ToString());

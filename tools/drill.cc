@@ -171,13 +171,6 @@ int RunDrillCommand(const DrillArguments& arguments) {
   return kExitError;
 }
 
-std::string CheckPoint(const std::string& text) {
-  return ParsePointInTime(text) ? ""
-                                : text +
-                                      ": expected a commit's number or a time "
-                                      "(UTC) as in '2026-11-23 14:05'";
-}
-
 std::string CheckWait(const std::string& text) {
   return ParseDuration(text)
              ? ""
@@ -219,7 +212,7 @@ void AddDrillCommand(CLI::App& trefoil, Action* action) {
       ->add_option("--at", arguments->at,
                    "Recover the state of this commit or time, not the newest")
       ->type_name("TIME")
-      ->check(CheckPoint)
+      ->check(CheckPointInTime)
       ->excludes(snapshot);
   drill
       ->add_option("--scratch", arguments->scratch,

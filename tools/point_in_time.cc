@@ -49,4 +49,11 @@ std::optional<PointInTime> ParsePointInTime(const std::string& text) {
   return std::nullopt;
 }
 
+std::string CheckPointInTime(const std::string& text) {
+  if (ParsePointInTime(text)) return "";
+  return text +
+         ": expected a commit's number or a time (UTC) as in '2026-11-23 "
+         "14:05'";
+}
+
 }  // namespace trefoil

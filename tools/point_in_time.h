@@ -18,5 +18,7 @@ struct PointInTime {
 // "2026-11-23" (its end), "@GMT-2026.11.23-14.05.06" (a snapshot's name);
 // nothing for anything else.
 std::optional<PointInTime> ParsePointInTime(const std::string& text);
+// What is wrong with the text, for an option's check; empty when nothing is.
+std::string CheckPointInTime(const std::string& text);
 
 }  // namespace trefoil

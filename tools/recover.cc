@@ -32,18 +32,11 @@ struct RecoverArguments {
   SecretArguments secret;
 };
 
-Status SetPoint(const std::string& at, RecoverOptions* options) {
-  if (at.empty()) return OkStatus();
+void SetPoint(const std::string& at, RecoverOptions* options) {
   const auto point = ParsePointInTime(at);
-  if (!point) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("--at {}: expected a commit's number or a time (UTC) "
-                        "as in '2026-11-23 14:05'",
-                        at)};
-  }
+  if (!point) return;  // the option's check leaves only none at all
   if (point->commit) options->at_seq = CommitSeq(*point->commit);
   options->at_nanos = point->wall_nanos;
-  return OkStatus();
 }
 
 Result<std::string> Recover(const RecoverArguments& arguments) {
@@ -58,7 +51,7 @@ Result<std::string> Recover(const RecoverArguments& arguments) {
   options.strangers = source.head.strangers;
   ProgressLine line;
   options.full = arguments.full;
-  TREFOIL_TRY(SetPoint(arguments.at, &options));
+  SetPoint(arguments.at, &options);
   options.progress = [&](uint64_t done, uint64_t total) {
     line.Show(done, total,
               fmt::format("{} of {}", FormatBytes(done), FormatBytes(total)));
@@ -145,6 +138,7 @@ void AddRecoverCommand(CLI::App& trefoil, Action* action) {
   recover
       ->add_option("--at", arguments->at,
                    "The state of this commit or time, not the newest")
+      ->check(CheckPointInTime)
       ->type_name("TIME");
   AddTargetOptions(recover, &arguments->target);
   recover->callback([=] { *action = [=] { return RunRecover(*arguments); }; });

@@ -301,6 +301,15 @@ Result<FileInfo> OverlayEnv::Stat(const std::string& given) {
   return info;
 }
 
+Result<FileKind> OverlayEnv::KindOf(const std::string& given) {
+  const std::string path = Clean(given);
+  const MutexLock lock(mu_);
+  TREFOIL_ASSIGN(const Node node, Find(path));
+  if (!node.origin.empty()) return base_.KindOf(node.origin);
+  return node.kind == Node::Kind::kDirectory ? FileKind::kDirectory
+                                             : FileKind::kFile;
+}
+
 Result<std::vector<DirEntry>> OverlayEnv::ListLocked(const std::string& path,
                                                      const Node& node) {
   std::map<std::string, bool> entries;

@@ -171,7 +171,15 @@ Status LocalTree::Impl::WriteTemporary(const std::string& path,
 
 Status LocalTree::Impl::Move(const std::string& from, std::string_view key) {
   const std::string to = PathOf(key);
-  const Status renamed = env.Rename(from, to);
+  Status renamed = env.Rename(from, to);
+  // An empty directory in an object's place has nothing that anybody misses.
+  if (renamed.posix_errno() == EISDIR && env.RemoveDir(to).ok()) {
+    renamed = env.Rename(from, to);
+  }
+  if (renamed.posix_errno() == EISDIR) {
+    return Status::FromErrno(
+        EISDIR, to + ": stands where an object belongs; move it elsewhere");
+  }
   if (renamed.Is(StatusCode::kNotFound)) ForgetDirs();
   TREFOIL_TRY(renamed);
   open_objects.Forget(key);
@@ -214,8 +222,7 @@ Result<std::string> LocalTree::Impl::ReadRange(const std::string& path,
   if (info.is_directory) {
     return Status(StatusCode::kNotFound, path + ": a directory");
   }
-  TREFOIL_ASSIGN(const std::unique_ptr<File> file,
-                 env.Open(path, OpenMode::kRead));
+  TREFOIL_ASSIGN(const std::unique_ptr<File> file, OpenPlainFile(env, path));
   TREFOIL_ASSIGN(const uint64_t size, file->Size());
   if (range.offset >= size) return std::string();
   uint64_t length = size - range.offset;
@@ -317,7 +324,7 @@ Status LocalTree::DeleteDurably(std::string_view key) {
 
 void LocalTree::DropCache(std::string_view key) {
   if (!CheckKey(key).ok()) return;
-  const auto file = impl_->env.Open(impl_->PathOf(key), OpenMode::kRead);
+  const auto file = OpenPlainFile(impl_->env, impl_->PathOf(key));
   if (file.ok()) (*file)->DropCache(0, 0);  // all of it
 }
 
@@ -374,8 +381,7 @@ Result<std::unique_ptr<ObjectSource>> LocalTree::OpenSource(
     std::string_view key, const Hash256& name) {
   TREFOIL_TRY(CheckKey(key).WithContext(key));
   const std::string path = impl_->PathOf(key);
-  TREFOIL_ASSIGN(std::unique_ptr<File> file,
-                 impl_->env.Open(path, OpenMode::kRead));
+  TREFOIL_ASSIGN(std::unique_ptr<File> file, OpenPlainFile(impl_->env, path));
   TREFOIL_ASSIGN(const uint64_t size, file->Size());
   return std::unique_ptr<ObjectSource>(
       std::make_unique<FileSource>(std::move(file), path, size, name));

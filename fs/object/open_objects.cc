@@ -3,6 +3,13 @@
 
 namespace trefoil {
 
+Result<std::unique_ptr<File>> OpenPlainFile(Env& env, const std::string& path) {
+  TREFOIL_ASSIGN(const FileKind kind, env.KindOf(path));
+  if (kind != FileKind::kOther) return env.Open(path, OpenMode::kRead);
+  return Status(StatusCode::kCorruption,
+                path + ": neither a file nor a directory");
+}
+
 Result<std::shared_ptr<OpenObject>> OpenObjects::Get(std::string_view key,
                                                      const Keyring& keyring) {
   uint64_t forgotten_before = 0;
@@ -34,7 +41,7 @@ Result<std::shared_ptr<OpenObject>> OpenObjects::Open(std::string_view key,
                                                       const Keyring& keyring) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
   TREFOIL_ASSIGN(std::unique_ptr<File> file,
-                 env_.Open(JoinPath(root_, key), OpenMode::kRead));
+                 OpenPlainFile(env_, JoinPath(root_, key)));
   std::string bytes(kHeaderBytes, '\0');
   TREFOIL_ASSIGN(const size_t got, file->ReadAt(0, bytes));
   bytes.resize(got);

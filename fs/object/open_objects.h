@@ -20,6 +20,10 @@ struct OpenObject {
   Sealer sealer;
 };
 
+// For reading. kCorruption where there is a pipe, a device, a link or the like:
+// whoever opened that might wait for ever.
+Result<std::unique_ptr<File>> OpenPlainFile(Env& env, const std::string& path);
+
 class OpenObjects {
  public:
   static constexpr size_t kMaxOpen = 128;

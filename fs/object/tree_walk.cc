@@ -80,9 +80,12 @@ Status Walk::File(const std::string& key) {
   const Result<FileInfo> info = env_.Stat(JoinPath(root_, key));
   // It may have been deleted since the directory was read.
   if (info.status().Is(StatusCode::kNotFound)) return OkStatus();
-  if (!info.ok()) return info.status();
-  if (info->is_directory) return OkStatus();  // through a symbolic link
-  stopped_ = !visit_(ObjectInfo{key, info->size_bytes});
+  const bool is_refused = info.status().Is(StatusCode::kCorruption);
+  if (!info.ok() && !is_refused) return info.status();
+  if (info.ok() && info->is_directory) return OkStatus();  // through a link
+  // What no object can be is a bad one in its place: to be found and replaced,
+  // not to hide all others.
+  stopped_ = !visit_(ObjectInfo{key, info.ok() ? info->size_bytes : 0});
   return OkStatus();
 }
 

@@ -13,6 +13,8 @@
 #include "fs/index/keys.h"
 #include "fs/index/records.h"
 #include "fs/object/commit.h"
+#include "fs/object/object_reader.h"
+#include "fs/volume/owned_head.h"
 #include "fs/volume/pack_object.h"
 #include "fs/volume/transaction.h"
 
@@ -33,20 +35,18 @@ namespace {
 struct Listing {
   std::map<Hash256, ChainLink> commits;                    // by name
   std::map<uint64_t, std::vector<ChainLink>> checkpoints;  // by number
-  std::optional<ChainLink> newest_commit;
-  std::optional<ChainLink> newest_checkpoint;
+  std::optional<ChainLink> head;
 };
 
 // A round that failed when its commit was in place already is repeated under
 // the same number: of several commits the one with the latest cut counts.
-Status SettleNewest(ObjectStore& store, const Keyring& keyring,
-                    Listing* listing) {
-  if (!listing->newest_commit) return OkStatus();
-  const ParsedKey last = listing->newest_commit->parsed;
+Status SettleHead(ObjectStore& store, const Keyring& keyring,
+                  Listing* listing) {
+  const ParsedKey head = listing->head->parsed;
   std::vector<ChainLink> same;
   for (const auto& [name, link] : listing->commits) {
-    if (link.parsed.generation == last.generation &&
-        link.parsed.number == last.number) {
+    if (link.parsed.generation == head.generation &&
+        link.parsed.number == head.number) {
       same.push_back(link);
     }
   }
@@ -60,30 +60,60 @@ Status SettleNewest(ObjectStore& store, const Keyring& keyring,
     TREFOIL_TRY(info.status());
     if (latest && info->cut <= *latest) continue;
     latest = info->cut;
-    listing->newest_commit = link;
+    listing->head = link;
   }
   return OkStatus();
 }
 
-// Keys sort by generation, then sequence number: the last one is the newest.
+Result<std::vector<ChainLink>> ListLinks(ObjectStore& store,
+                                         std::string_view prefix) {
+  std::vector<ChainLink> links;
+  TREFOIL_TRY(store.List(prefix, "", [&links](const ObjectInfo& info) {
+    const auto parsed = ParseObjectKey(info.key);
+    if (parsed.ok()) links.push_back({info.key, *parsed, info.size_bytes});
+    return true;
+  }));
+  return links;
+}
+
+// As their headers say, which need no key; a damaged one says nothing.
+Result<std::vector<OwnerBase>> ListOwnerBases(ObjectStore& store) {
+  std::vector<std::string> keys;
+  TREFOIL_TRY(store.List("owner/", "", [&keys](const ObjectInfo& info) {
+    keys.push_back(info.key);
+    return true;
+  }));
+  std::vector<OwnerBase> bases;
+  for (const std::string& key : keys) {
+    const auto bytes = store.Get(key, {0, kHeaderBytes}, kHeaderBytes);
+    if (bytes.status().Is(StatusCode::kNotFound) ||
+        bytes.status().Is(StatusCode::kCorruption)) {
+      continue;
+    }
+    TREFOIL_TRY(bytes.status());
+    const auto header = DecodeObjectHeader(*bytes);
+    if (!header.ok() || header->kind != ObjectKind::kOwner) continue;
+    bases.push_back({header->generation, header->number, header->previous});
+  }
+  return bases;
+}
+
 Result<Listing> ListChain(ObjectStore& store, const Keyring& keyring) {
+  TREFOIL_ASSIGN(auto claims, ListOwnerBases(store));
+  TREFOIL_ASSIGN(const auto commits, ListLinks(store, "commit/"));
+  TREFOIL_ASSIGN(const auto checkpoints, ListLinks(store, "checkpoint/"));
   Listing found;
-  const auto visit_each = [&store](std::string_view prefix, const auto& add) {
-    return store.List(prefix, "", [&add](const ObjectInfo& info) {
-      const auto parsed = ParseObjectKey(info.key);
-      if (parsed.ok()) add(ChainLink{info.key, *parsed, info.size_bytes});
-      return true;
-    });
-  };
-  TREFOIL_TRY(visit_each("commit/", [&found](const ChainLink& link) {
-    found.commits[link.parsed.name] = link;
-    found.newest_commit = link;
-  }));
-  TREFOIL_TRY(visit_each("checkpoint/", [&found](const ChainLink& link) {
+  for (const ChainLink& link : commits) found.commits[link.parsed.name] = link;
+  for (const ChainLink& link : checkpoints) {
     found.checkpoints[link.parsed.number].push_back(link);
-    found.newest_checkpoint = link;
-  }));
-  TREFOIL_TRY(SettleNewest(store, keyring, &found));
+  }
+  TREFOIL_ASSIGN(const auto head,
+                 FindOwnedHead(store, commits, checkpoints, std::move(claims)));
+  if (!head) return found;
+  found.head = head->link;
+  const bool has_twins = head->link.parsed.kind == ObjectKind::kCommit &&
+                         head->owner == head->link.parsed.generation;
+  if (has_twins) TREFOIL_TRY(SettleHead(store, keyring, &found));
   return found;
 }
 
@@ -104,23 +134,17 @@ Result<std::optional<ChainLink>> CheckpointOf(ObjectStore& store,
   return std::optional<ChainLink>();
 }
 
-bool IsNewer(const ParsedKey& a, const ParsedKey& b) {
-  return std::pair(a.generation, a.number) > std::pair(b.generation, b.number);
-}
-
 }  // namespace
 
 Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
                                          const Keyring& keyring) {
   TREFOIL_ASSIGN(const Listing listing, ListChain(store, keyring));
-  const auto& checkpoint = listing.newest_checkpoint;
-  if (checkpoint &&
-      (!listing.newest_commit ||
-       IsNewer(checkpoint->parsed, listing.newest_commit->parsed))) {
-    return std::vector<ChainLink>{*checkpoint};
-  }
   std::vector<ChainLink> chain;
-  std::optional<ChainLink> next = listing.newest_commit;
+  std::optional<ChainLink> next = listing.head;
+  if (next && next->parsed.kind == ObjectKind::kCheckpoint) {
+    chain.push_back(*next);
+    return chain;
+  }
   while (next) {
     TREFOIL_ASSIGN(
         const auto whole,

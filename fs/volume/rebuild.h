@@ -22,11 +22,11 @@ struct ChainLink {
 };
 
 // What a tree is rebuilt from in `store`, oldest first: from the newest commit
-// of the highest generation back, by the hashes in the headers, to the newest
-// checkpoint on the way, which comes first then, or to the first commit. Where
-// the newest checkpoint is newer than every commit it stands alone. Commits of
-// other branches are left out. kCorruption names a missing link; empty when
-// there is neither commit nor checkpoint.
+// of the newest owner (owned_head.h) back, by the hashes in the headers, to the
+// newest checkpoint on the way, which comes first then, or to the first commit.
+// Where the newest checkpoint is newer than every commit it stands alone.
+// Commits of other branches are left out. kCorruption names a missing link;
+// empty when there is neither commit nor checkpoint.
 Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
                                          const Keyring& keyring);
 

@@ -6,6 +6,8 @@
 // the conformance suite.
 #include "fs/object/local_tree.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -69,6 +71,31 @@ TEST_F(LocalTreeTest, WhatIsPutIsThereUnderItsKey) {
   EXPECT_EQ(Temporaries(), 0U);
   ASSERT_OK(Put("empty", ""));
   EXPECT_EQ(Get("empty"), "");
+}
+
+TEST_F(LocalTreeTest, APipeInAnObjectsPlaceKeepsNobodyWaitingAndIsReplaced) {
+  ASSERT_OK(Put("pack/ab/good", "bytes"));
+  ASSERT_OK(env_.Remove(dir_.Path("pack/ab/good")));
+  ASSERT_EQ(mkfifo(dir_.Path("pack/ab/good").c_str(), 0600), 0);
+  EXPECT_CODE(tree_.Get("pack/ab/good", {}, 10).status(), kCorruption);
+  EXPECT_CODE(tree_.OpenSource("pack/ab/good", Hash256()).status(),
+              kCorruption);
+  tree_.DropCache("pack/ab/good");
+  EXPECT_EQ(Keys("pack/"), std::vector<std::string>{"pack/ab/good"});
+  EXPECT_CODE(Put("pack/ab/good", "bytes"), kCorruption);
+  ASSERT_OK(Put("pack/ab/good", "bytes", PutMode::kReplace));
+  EXPECT_EQ(Get("pack/ab/good"), "bytes");
+}
+
+TEST_F(LocalTreeTest, OnlyAnEmptyDirectoryMakesRoomForAnObject) {
+  ASSERT_OK(env_.CreateDirs(dir_.Path("pack/ab/good")));
+  ASSERT_OK(Put("pack/ab/good", "bytes", PutMode::kReplace));
+  EXPECT_EQ(Get("pack/ab/good"), "bytes");
+  WriteFile("pack/ab/other/mine", "m");
+  const Status put = Put("pack/ab/other", "bytes", PutMode::kReplace);
+  EXPECT_NE(put.message().find("move it elsewhere"), std::string::npos);
+  EXPECT_EQ(env_.ReadFile(dir_.Path("pack/ab/other/mine"), 10).value(), "m");
+  EXPECT_EQ(Temporaries(), 0U);
 }
 
 TEST_F(LocalTreeTest, RangesEndWhereTheObjectEnds) {

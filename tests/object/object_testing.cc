@@ -51,6 +51,9 @@ Result<std::unique_ptr<File>> FaultyEnv::Open(const std::string& path,
 Result<FileInfo> FaultyEnv::Stat(const std::string& path) {
   return base_.Stat(path);
 }
+Result<FileKind> FaultyEnv::KindOf(const std::string& path) {
+  return base_.KindOf(path);
+}
 Result<std::vector<DirEntry>> FaultyEnv::List(const std::string& path) {
   return base_.List(path);
 }

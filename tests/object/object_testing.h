@@ -79,6 +79,7 @@ class FaultyEnv final : public Env {
   Result<std::unique_ptr<File>> Open(const std::string& path,
                                      OpenMode mode) override;
   Result<FileInfo> Stat(const std::string& path) override;
+  Result<FileKind> KindOf(const std::string& path) override;
   Result<std::vector<DirEntry>> List(const std::string& path) override;
   Status CreateDir(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;

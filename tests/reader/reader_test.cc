@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "fs/volume/identity.h"
+#include "replicator/owner.h"
 #include "replicator/replicator.h"
 #include "tests/reader/extracted.h"
 #include "tests/support/rgw.h"
@@ -84,6 +85,7 @@ class ReaderTest : public ::testing::Test {
   TempDir dir_;
   TestVolume volume_;
   int runs_ = 0;
+  Generation generation_{100};
 };
 
 TEST_F(ReaderTest, EveryKindOfFileComesBack) {
@@ -138,6 +140,32 @@ TEST_F(ReaderTest, SnapshotsCheckpointsAndCollectedGarbageComeBack) {
   std::vector<std::string> list = Key();
   list.insert(list.begin(), {"snapshots", Url()});
   EXPECT_NE(RunReader(list).output.find(before), std::string::npos);
+}
+
+// Another owner came and went, and this volume went on meanwhile (O9).
+TEST_F(ReaderTest, TheNewestOwnersStateCounts) {
+  volume_.MakeFile("shared", "of both");
+  ASSERT_TRUE(volume_->Commit().ok());
+  const CommitRef base = volume_->head();
+  volume_.MakeFile("mine", "made while another one held the target");
+  ASSERT_TRUE(volume_->Commit().ok());
+  const auto take_over = [this](const CommitRef& continued) {
+    OwnerClaim claim;
+    claim.volume_id = volume_->volume_id();
+    claim.name = {generation_ = generation_.Next(),
+                  NewInstance(Random::System())};
+    claim.base_seq = continued.seq;
+    claim.base_generation = continued.generation;
+    claim.base_name = continued.name;
+    const auto bytes = EncodeClaim(claim, volume_->keyring(), Random::System());
+    MemorySource body(bytes.value());
+    EXPECT_TRUE(volume_->objects()
+                    .Put(ClaimKey(claim.name), body, PutMode::kImmutable)
+                    .ok());
+  };
+  take_over(base);
+  take_over(volume_->head());
+  ExpectSame(Url(), kRootNode, Key());
 }
 
 TEST_F(ReaderTest, AVolumeThatIsNotEncryptedIsReadToo) {

@@ -31,6 +31,7 @@ class ChainTest : public ::testing::Test {
                     .Put(ClaimKey(claim.name), body, PutMode::kImmutable)
                     .ok());
   }
+  // For recovery, and for a check, which may have no key.
   void ExpectHead(const CommitRef& head) {
     const auto chain = FindOwnedChain(source_.objects(), source_.keyring());
     ASSERT_TRUE(chain.ok()) << chain.status().ToString();
@@ -38,6 +39,10 @@ class ChainTest : public ::testing::Test {
     EXPECT_EQ(chain->links.back().parsed.name, head.name);
     const Status links = CheckLinks(source_.objects(), chain->links);
     EXPECT_TRUE(links.ok()) << links.ToString();
+    const auto checked = FindChain(source_.objects(), source_.keyring());
+    ASSERT_TRUE(checked.ok()) << checked.status().ToString();
+    EXPECT_EQ(checked->size(), head.seq.value);
+    EXPECT_EQ(checked->back().parsed.name, head.name);
   }
 
   TempDir dir_;
@@ -64,6 +69,51 @@ TEST_F(ChainTest, CommitsBeyondANewerClaimsBaseDoNotCount) {
   source_.NextGeneration();
   const CommitRef mine = source_.AddCommit(0);
   ExpectHead(mine);
+}
+
+TEST_F(ChainTest, WhoTakesATargetBackContinuesWhatHeMadeMeanwhile) {
+  Claim(1, {});
+  source_.AddCommits(3, 0);
+  const CommitRef base = source_.head();
+  source_.SetGeneration(2);
+  source_.AddCommits(5, 0);  // the other machine's
+  Claim(2, base);
+  ExpectHead(source_.head());
+  source_.RewindTo(base.seq);
+  source_.SetGeneration(1);
+  source_.AddCommits(3, 0);  // made while the other one held the target
+  Claim(3, source_.head());
+  ExpectHead(source_.head());
+  source_.SetGeneration(3);
+  source_.AddCommits(2, 0);
+  ExpectHead(source_.head());
+}
+
+TEST_F(ChainTest, AClaimSaysNothingBeforeItsOwnersStateIsThere) {
+  Claim(1, {});
+  source_.AddCommits(3, 0);
+  Claim(2, source_.head());
+  source_.SetGeneration(2);
+  source_.AddCommits(4, 0);
+  CommitRef elsewhere = source_.commits()[4];
+  elsewhere.name = Sha256::Of("a commit that is still on its way");
+  Claim(3, elsewhere);
+  ExpectHead(source_.head());
+}
+
+TEST_F(ChainTest, ACheckpointShowsThatAClaimsBaseIsThere) {
+  Claim(1, {});
+  source_.AddCommits(3, 0);
+  const CommitRef base = source_.head();
+  ASSERT_TRUE(source_.Checkpoint().ok());
+  source_.TrimCommits(base.seq);
+  source_.AddCommit(0);  // of the old owner, who did not know yet
+  Claim(2, base);
+  const auto chain = FindOwnedChain(source_.objects(), source_.keyring());
+  ASSERT_TRUE(chain.ok()) << chain.status().ToString();
+  ASSERT_EQ(chain->links.size(), 1U);
+  EXPECT_EQ(chain->links.front().parsed.kind, ObjectKind::kCheckpoint);
+  EXPECT_EQ(chain->links.front().parsed.number, base.seq.value);
 }
 
 TEST_F(ChainTest, WithoutClaimsTheHighestGenerationCounts) {

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -119,6 +120,28 @@ class ScrubTest : public ::testing::Test {
   size_t seen_[3] = {};
   ScrubOptions options_;
 };
+
+// What stands in an object's place may have any size, and be no file at all.
+TEST_F(ScrubTest, WhatHasAnotherSizeIsHealedFromTheOthersToo) {
+  const auto keys = Keys();
+  ASSERT_GE(keys.size(), 8U);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const std::string path = Place(static_cast<int>(i % 3)) + "/" + keys[i];
+    if (i / 3 % 2 == 0) {
+      stdfs::resize_file(path, stdfs::file_size(path) / 2);
+    } else {
+      stdfs::resize_file(path, stdfs::file_size(path) + 700);
+    }
+  }
+  stdfs::remove(Place(0) + "/" + keys.back());
+  ASSERT_EQ(mkfifo((Place(0) + "/" + keys.back()).c_str(), 0600), 0);
+  const auto scrubber = MakeScrubber();
+  scrubber->Pass();
+  for (int copy = 0; copy < 3; ++copy) {
+    EXPECT_EQ(CountBad(copy), 0) << copy;
+    EXPECT_TRUE(scrubber->status()[copy].bad.empty()) << copy;
+  }
+}
 
 TEST_F(ScrubTest, EveryCopyIsHealedFromTheOthers) {
   const auto keys = Keys();

@@ -99,6 +99,22 @@ TEST_F(ForeignDiskTest, AnObjectThatIsALinkIsBadAndCanBeHealed) {
   EXPECT_TRUE(got.ok() && *got == "bytes");
 }
 
+TEST_F(ForeignDiskTest, WhatIsNoFileHidesNoOtherObject) {
+  EXPECT_EQ(Put("pack/aa/last").ToString(), "ok");
+  Link("pack/aa/good", elsewhere_ + "/aa/mine");
+  std::vector<std::string> listed;
+  EXPECT_TRUE(store_
+                  .List("pack/", "",
+                        [&](const ObjectInfo& info) {
+                          listed.push_back(
+                              fmt::format("{} {}", info.key, info.size_bytes));
+                          return true;
+                        })
+                  .ok());
+  EXPECT_THAT(listed,
+              ::testing::ElementsAre("pack/aa/good 0", "pack/aa/last 5"));
+}
+
 TEST_F(ForeignDiskTest, APipeKeepsNobodyWaiting) {
   ASSERT_EQ(mkfifo((root_ + "/pack/aa/pipe").c_str(), 0600), 0);
   ExpectRefused(store_.Get("pack/aa/pipe", {}, 100).status());

@@ -67,7 +67,7 @@ class KeylessTest : public ::testing::Test {
 };
 
 TEST_F(KeylessTest, AWholeCopyIsCleanAndWhatWasNotCheckedIsSaid) {
-  PutClaim(ClaimHeader(commits_[2]), claim_);
+  PutClaim(ClaimHeader(commits_.back()), claim_);
   for (const bool read_data : {false, true}) {
     const VerifyReport report = Check(read_data);
     EXPECT_TRUE(report.clean()) << DescribeFindings(report);
@@ -123,7 +123,7 @@ TEST_F(KeylessTest, AForeignCommitInTheChainIsFound) {
 }
 
 TEST_F(KeylessTest, ClaimsAreHeldAgainstTheirKeys) {
-  const ObjectHeader good = ClaimHeader(commits_[2]);
+  const ObjectHeader good = ClaimHeader(commits_.back());
   PutClaim(good, "0000000000000008-" + std::string(32, '7'));
   ExpectFinding(Check(), "bad-claim", "owner/0000000000000008");
   std::filesystem::remove_all(FileOf("owner"));
