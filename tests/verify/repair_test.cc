@@ -10,12 +10,14 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <random>
 
 #include "fs/index/keys.h"
 #include "fs/verify/findings.h"
+#include "tests/support/fault_env.h"
 #include "tests/verify/damaged_volume.h"
 
 namespace trefoil {
@@ -260,6 +262,79 @@ TEST_F(RepairTest, DamageThatNothingNeedsIsMovedAway) {
     EXPECT_TRUE(
         stdfs::exists(CopyPath(copy) + "/" + repair.quarantined[0].now));
   }
+}
+
+// Left by a round that failed, say; the copies have it, too.
+TEST_F(RepairTest, DamageThatNothingNeedsIsRepairedWhereThatCanBe) {
+  ASSERT_NO_FATAL_FAILURE(Make(2));
+  const World world = TestWorld();
+  ObjectHeader header;
+  header.kind = ObjectKind::kPack;
+  header.volume_id = ReadVolumeObject(*Tree(CopyPath(0)))->volume_id;
+  std::string key;
+  for (int copy = 0; copy < 3; ++copy) {
+    const auto tree = Tree(CopyPath(copy));
+    if (copy > 0) {
+      const std::string path = CopyPath(0) + "/" + key;
+      stdfs::create_directories(
+          stdfs::path(CopyPath(copy) + "/" + key).parent_path());
+      stdfs::copy_file(path, CopyPath(copy) + "/" + key);
+      continue;
+    }
+    auto writer =
+        ObjectWriter::Create(world.env, world.random, *KeyringOf(Path()),
+                             *tree->NewTemporaryPath(), header);
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE((*writer)->Append(FrameType::kBlock, "a block").ok());
+    const auto object = (*writer)->Finish();
+    ASSERT_TRUE(object.ok());
+    key = PackKey(object->name);
+    ASSERT_TRUE(tree->Adopt(*object, key).ok());
+  }
+  FlipOneBit(1, key);
+  const RepairReport repair = Repair(1);
+  ASSERT_EQ(repair.repaired.size(), 1U);
+  EXPECT_EQ(repair.repaired[0].key, key);
+  EXPECT_TRUE(repair.quarantined.empty());
+  EXPECT_TRUE(stdfs::exists(CopyPath(1) + "/" + key));
+}
+
+TEST_F(RepairTest, AnIndexThatNothingGivesBackStays) {
+  ASSERT_NO_FATAL_FAILURE(Make(3));
+  ChangeIndex(Path(), [](Index&, IndexBatch* batch) {
+    batch->Delete(Family::kLocal, LocalCommitKey(CommitSeq(2)));
+  });
+  const std::string first = ObjectKeys(Path(), "commit/").front();
+  for (int copy = 0; copy < 3; ++copy) {
+    ASSERT_TRUE(stdfs::remove(CopyPath(copy) + "/" + first));
+  }
+  EXPECT_FALSE(Repair(0).index_set_aside);
+  EXPECT_TRUE(stdfs::exists(Path() + "/index"));
+}
+
+// A volume refuses what it does not know.
+TEST_F(RepairTest, CommitsAboveItsNewestAreNotBrought) {
+  ASSERT_NO_FATAL_FAILURE(Make(3));
+  const auto commits = ObjectKeys(Path(), "commit/");
+  AddCommit(Path(), {});
+  const std::string above = ObjectKeys(Path(), "commit/").back();
+  ASSERT_NE(above, commits.back());
+  stdfs::rename(CopyPath(0) + "/" + above, CopyPath(1) + "/" + above);
+  ASSERT_TRUE(stdfs::remove(CopyPath(0) + "/" + commits[1]));
+  const RepairReport repair = Repair(0);
+  EXPECT_TRUE(repair.left.clean()) << DescribeFindings(repair.left);
+  EXPECT_EQ(ObjectKeys(Path(), "commit/"), commits);
+}
+
+TEST_F(RepairTest, AFullDiskIsAnErrorAndNoLoss) {
+  ASSERT_NO_FATAL_FAILURE(Make(2));
+  const std::string pack = ObjectKeys(Path(), "pack/").front();
+  FlipOneBit(1, pack);
+  testing::FaultEnv env(Env::Posix());
+  env.Arm({.op = testing::FaultOp::kWrite, .error = ENOSPC, .sticky = true});
+  LocalTree store(env, CopyPath(1));
+  const auto repair = RepairStore(TestWorld(), store, Options(1));
+  EXPECT_EQ(repair.status().code(), StatusCode::kNoSpace);
 }
 
 TEST_F(RepairTest, ALostFileIsNamedInEveryTreeThatShowsIt) {

@@ -8,6 +8,9 @@
 #include <fstream>
 #include <thread>
 
+#include "fs/index/index.h"
+#include "fs/index/keys.h"
+#include "fs/index/records.h"
 #include "tests/support/expect_clean.h"
 
 namespace trefoil {
@@ -101,6 +104,56 @@ TEST(CollectorTest, NothingGoesBeforeACommitSaysSo) {
   std::filesystem::remove_all(volume.path() + "/index");
   volume.Open();
   ExpectClean(volume);
+}
+
+// Somebody may just be reading it.
+TEST(CollectorTest, ARetiredPackStaysForAWhile) {
+  RoomyVolume volume;
+  volume.MakeFile("file", RandomBytes(20 * kMiB, 1));
+  Commit(volume);
+  const uint64_t before = BytesBelow(volume, "pack");
+  Unlink(volume, "file");
+  volume.Pass(kLater);
+  for (int pass = 0; pass < 3; ++pass) {
+    volume.MakeFile("other" + std::to_string(pass), "");
+    Commit(volume);
+    EXPECT_EQ(BytesBelow(volume, "pack"), before);
+    volume.Pass(6);
+  }
+  LetTimePass(volume);
+  EXPECT_LT(BytesBelow(volume, "pack"), kMiB);
+}
+
+// A wrong mark in the index costs no data.
+TEST(CollectorTest, ABlockThatFilesNameIsNotCollectedAsDead) {
+  RoomyVolume volume;
+  const std::string content = RandomBytes(5 * kMiB, 1);
+  volume.MakeFile("file", content);
+  Commit(volume);
+  volume.Close();
+  {
+    auto index = Index::Open(Env::Posix(), volume.path() + "/index", {});
+    ASSERT_TRUE(index.ok());
+    IndexBatch batch;
+    auto cursor = (*index)->NewCursor(Family::kLive, "B", "C");
+    for (cursor->Seek("B"); cursor->Valid(); cursor->Next()) {
+      const auto block = BlockRecord::Decode(cursor->value());
+      ASSERT_TRUE(block.ok());
+      const DeadRecord dead{block->pack, block->location.stored_bytes};
+      batch.Put(Family::kLive, DeadKey(BlockNo(NumberInKey(cursor->key()))),
+                dead.Encode());
+    }
+    cursor.reset();
+    ASSERT_TRUE((*index)->Apply(batch, (*index)->applied()).ok());
+    ASSERT_TRUE((*index)->Flush().ok());
+  }
+  volume.Open();
+  for (int round = 0; round < 4; ++round) {
+    volume.Pass(kLater);
+    Commit(volume);
+  }
+  EXPECT_NE(volume->status().last_error.find("in use"), std::string::npos);
+  EXPECT_TRUE(volume.Content("file") == content);
 }
 
 TEST(CollectorTest, RetiredPacksGoAfterACrashToo) {

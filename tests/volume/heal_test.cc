@@ -137,51 +137,6 @@ TEST_F(HealTest, AReadOnlyVolumeAnswersAndWritesNothing) {
   EXPECT_FALSE(stdfs::exists(Objects() + "/" + key));
 }
 
-TEST(HealSpaceTest, AHealLeavesTheLastRoomToWriters) {
-  FaultEnv env(Env::Posix());
-  TestVolume volume(env);
-  volume.options.block_cache_bytes = 1;
-  volume.Reopen();
-  volume.MakeFile("file", RandomBytes(kLarge, 7));
-  ASSERT_TRUE(volume->Commit().ok());
-  const std::string objects = volume.path() + "/objects";
-  const std::string copy = volume.path() + "/../copy";
-  stdfs::copy(objects, copy, stdfs::copy_options::recursive);
-  std::string key;
-  ASSERT_TRUE(volume->objects()
-                  .List("pack/", "",
-                        [&](const ObjectInfo& info) {
-                          key = info.key;
-                          return true;
-                        })
-                  .ok());
-  volume->SetCopies(
-      {{"copy", std::make_shared<LocalTree>(Env::Posix(), copy)}});
-  ASSERT_TRUE(stdfs::remove(objects + "/" + key));
-
-  // Writers would still get some of this, and read meanwhile.
-  env.SetAvailable(600ULL << 20);
-  volume.Pass(1);
-  EXPECT_EQ(volume.Content("file"), RandomBytes(kLarge, 7));
-  EXPECT_FALSE(stdfs::exists(objects + "/" + key));
-  const Status gone(StatusCode::kNotFound, "gone");
-  EXPECT_EQ(volume->Heal(key, gone).code(), StatusCode::kNoSpace);
-  EXPECT_FALSE(stdfs::exists(objects + "/" + key));
-  const NodeId other = volume.MakeFile("other", "there is room for this");
-  EXPECT_EQ(volume.Content(other), "there is room for this");
-
-  // There is some to spare, and the object is larger.
-  env.SetAvailable(3 * (256ULL << 20) + kLarge / 2);
-  volume.Pass(1);
-  EXPECT_FALSE(volume->Heal(key, gone).ok());
-  EXPECT_FALSE(stdfs::exists(objects + "/" + key));
-
-  env.SetAvailable(~0ULL);
-  volume.Pass(1);
-  EXPECT_TRUE(volume->Heal(key, gone).ok());
-  EXPECT_TRUE(stdfs::exists(objects + "/" + key));
-}
-
 TEST_F(HealTest, AnOldVolumeObjectIsNotBroughtBack) {
   OneFile("file");
   volume_->SetCopies(Copies());

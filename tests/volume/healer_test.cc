@@ -208,5 +208,16 @@ TEST_F(HealTest, WhatChangesOnTheWayIsNotPutInPlace) {
   }
 }
 
+TEST_F(HealTest, WhatIsWholeByNowIsNotFetched) {
+  const std::string key = OneFile("file");
+  LocalTree objects(Env::Posix(), Objects());
+  Healer healer(objects, Clock::Real(), {});
+  healer.SetCopies(Copies());
+  const Status bad(StatusCode::kCorruption, "bad when it was read");
+  EXPECT_TRUE(healer.Fetch(key, 0, bad).ok());
+  EXPECT_TRUE(faults_.done().empty());
+  healer.SetCopies({});
+}
+
 }  // namespace
 }  // namespace trefoil::testing

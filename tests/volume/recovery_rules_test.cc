@@ -248,6 +248,39 @@ TEST_F(RecoveryRulesTest, NoFileOfTheGenerationKeepsAVolumeFromOpening) {
   }
 }
 
+// Somebody else went on from here, in this directory.
+TEST_F(RecoveryRulesTest, ACommitOfANewerOwnerIsRefused) {
+  volume_.Close();
+  const auto key =
+      ParseObjectKey("commit/" + Commits().back().filename().string());
+  ASSERT_TRUE(key.ok());
+  for (const std::string& forged :
+       {CommitKey(key->generation.Next(), CommitSeq(key->number), key->name),
+        CheckpointKey(key->generation, CommitSeq(key->number + 1),
+                      key->name)}) {
+    SCOPED_TRACE(forged);
+    fs::create_directories(Path("objects/" + forged).parent_path());
+    fs::copy_file(Commits().front(), Path("objects/" + forged));
+    const Status refused =
+        OpenCore(volume_.world(), volume_.path(), volume_.options, false)
+            .status();
+    EXPECT_NE(refused.message().find(RuleOf(Found::kUnknownCommits).text),
+              std::string::npos)
+        << refused.ToString();
+    EXPECT_TRUE(fs::remove(Path("objects/" + forged)));
+  }
+  volume_.Open();
+}
+
+TEST_F(RecoveryRulesTest, AReadOnlyOpeningRemovesNothing) {
+  Produce(Found::kUnregisteredCommit);
+  const auto before = Files(Path("objects"));
+  volume_.options.read_only = true;
+  volume_.Open();
+  volume_.Close();
+  EXPECT_TRUE(Files(Path("objects")) == before);
+}
+
 // It may have what nothing else has.
 TEST_F(RecoveryRulesTest, ADamagedIndexStaysWhereTheCommitsDontGiveItBack) {
   Produce(Found::kDamagedIndex);

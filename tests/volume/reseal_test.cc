@@ -5,6 +5,7 @@
 // one test crashes in the middle.
 #include "fs/volume/reseal.h"
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -142,44 +143,93 @@ TEST(ResealTest, WhatCantBeSealedAnewHoldsUpNoCollection) {
   ExpectClean(volume);
 }
 
-// They keep the one before the newest, which may be the last that is old.
+// They keep the one before the newest, which may be the last that is old. A
+// second rotation begins anew.
 TEST(ResealTest, ItLastsUntilTheTargetsHaveTwoNewCheckpoints) {
   TestVolume volume;
   Fill(volume);
-  Rotate(volume, true);
   const auto newest = [&] {
     return ParseObjectKey((*volume->NewestCheckpoint())->key)->number;
   };
-  const auto round = [&] {
-    volume.Pass(kLater);
-    Commit(volume);
+  const auto let_pass = [&] {
+    for (int i = 0; i < 3; ++i) {
+      volume.Pass(kLater);
+      Commit(volume);
+    }
   };
   const auto is_asked = [&] {
     return Env::Posix().Exists(volume.path() + "/reseal");
   };
-  // The targets have all commits, and not yet a checkpoint under the new key.
-  for (int i = 0; i < 8 && KeysInUse(volume) != std::set<uint32_t>{2}; ++i) {
-    round();
+  for (uint32_t key = 2; key <= 3; ++key) {
+    SCOPED_TRACE(key);
+    Rotate(volume, true);
+    // The targets have all commits, and not yet a checkpoint under the new key.
+    for (int i = 0; i < 4 && KeysInUse(volume) != std::set<uint32_t>{key};
+         ++i) {
+      let_pass();
+      ASSERT_TRUE(volume->Checkpoint().ok());
+      volume->ReleaseCommits(CommitSeq(newest() - 1));
+    }
+    ASSERT_EQ(KeysInUse(volume), std::set<uint32_t>{key});
+    let_pass();
+    EXPECT_TRUE(is_asked());
+    // They have the first.
+    volume->ReleaseCommits(CommitSeq(newest()));
+    let_pass();
+    EXPECT_TRUE(is_asked());
+    // The second is here, and then there.
+    const uint64_t first = newest();
     ASSERT_TRUE(volume->Checkpoint().ok());
-    volume->ReleaseCommits(CommitSeq(newest() - 1));
+    EXPECT_GT(newest(), first);
+    let_pass();
+    EXPECT_TRUE(is_asked());
+    volume->ReleaseCommits(CommitSeq(newest()));
+    let_pass();
+    EXPECT_FALSE(is_asked());
   }
-  ASSERT_EQ(KeysInUse(volume), std::set<uint32_t>{2});
-  for (int i = 0; i < 3; ++i) round();
-  EXPECT_TRUE(is_asked());
-  // They have the first.
-  volume->ReleaseCommits(CommitSeq(newest()));
-  for (int i = 0; i < 3; ++i) round();
-  EXPECT_TRUE(is_asked());
-  // The second is here, and then there.
-  const uint64_t first = newest();
-  ASSERT_TRUE(volume->Checkpoint().ok());
-  EXPECT_GT(newest(), first);
-  for (int i = 0; i < 3; ++i) round();
-  EXPECT_TRUE(is_asked());
-  volume->ReleaseCommits(CommitSeq(newest()));
-  for (int i = 0; i < 3; ++i) round();
-  EXPECT_FALSE(is_asked());
   ExpectClean(volume);
+}
+
+// Else it would all be sealed under the old one again, for ever.
+TEST(ResealTest, NothingIsMovedBeforeTheNewKeyIsHere) {
+  TestVolume volume;
+  Fill(volume);
+  auto change = KeyChange::Begin(volume.world(), volume.path(), nullptr);
+  ASSERT_TRUE(change.ok()) << change.status().ToString();
+  RotateKeys(volume.world().clock, volume.world().random, &(*change)->secrets);
+  (*change)->reseal = true;
+  ASSERT_TRUE((*change)->Finish().ok());
+  const std::vector<std::string> packs = Keys(volume, "pack/");
+  for (int round = 0; round < 3; ++round) {
+    volume.Pass(kLater);
+    Commit(volume);
+  }
+  EXPECT_EQ(Keys(volume, "pack/"), packs);
+  ASSERT_TRUE(volume->ReloadKeys(nullptr, "").ok());
+  LetTimePass(volume);
+  EXPECT_EQ(KeysInUse(volume), std::set<uint32_t>{2});
+  ExpectClean(volume);
+}
+
+TEST(ResealTest, ACommitThatCantBeEmptiedKeepsItFromEnding) {
+  TestVolume volume;
+  Fill(volume);
+  volume.MakeFile("tiny", "travels in its commit");
+  Commit(volume);
+  // Their headers are whole, and their blocks are gone.
+  for (const std::string& key : Keys(volume, "commit/")) {
+    std::filesystem::resize_file(volume.path() + "/objects/" + key,
+                                 kHeaderBytes);
+  }
+  Rotate(volume, true);
+  volume->ReleaseCommits(CommitSeq(1ULL << 60));
+  for (int round = 0; round < 6; ++round) {
+    volume.Pass(kLater);
+    Commit(volume);
+    ASSERT_TRUE(volume->Checkpoint().ok());
+  }
+  EXPECT_TRUE(KeysInUse(volume).contains(1));
+  EXPECT_TRUE(Env::Posix().Exists(volume.path() + "/reseal"));
 }
 
 TEST(ResealTest, ItGoesOnAfterACrash) {
