@@ -213,6 +213,8 @@ bool Repair::Quarantine(const VerifyReport& found) {
       continue;
     }
     hopeless_.erase(key);
+    // It may have been in a directory that stood in this one's place.
+    hopeless_.erase(DirName(key));
     report_.quarantined.push_back({key, *moved});
     changed = true;
   }

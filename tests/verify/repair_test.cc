@@ -236,6 +236,24 @@ TEST_F(RepairTest, StrangersAreMovedAwayNotDeleted) {
             "A photo");
 }
 
+TEST_F(RepairTest, ADirectoryInAnObjectsPlaceIsEmptiedAndReplaced) {
+  Make(3);
+  const std::string commit = ObjectKeys(Path(), "commit/").at(1);
+  const std::string pack = ObjectKeys(Path(), "pack/").at(0);
+  for (int copy = 0; copy < 2; ++copy) {
+    for (const std::string& key : {commit, pack}) {
+      const std::string path = CopyPath(copy) + "/" + key;
+      stdfs::remove(path);
+      stdfs::create_directory(path);
+      std::ofstream(path + "/mine") << "somebody's";
+    }
+    const RepairReport repair = Repair(copy);
+    EXPECT_EQ(repair.quarantined.size(), 2U);
+    EXPECT_TRUE(repair.left.clean()) << DescribeFindings(repair.left);
+    EXPECT_TRUE(Check(copy).clean());
+  }
+}
+
 TEST_F(RepairTest, MoreStrangersThanAreNamedAreMovedAway) {
   ASSERT_NO_FATAL_FAILURE(Make(2));
   constexpr size_t kStrangers = 2 * Findings::kMaxOfOneCode;
