@@ -43,19 +43,6 @@ Status NotDead(const PackRecord& pack, BlockNo block) {
               " is in use and can't be collected; run fsck"};
 }
 
-// Calls `visit` for every pack record.
-Status VisitPacks(
-    IndexView& index,
-    const std::function<Status(PackNo, const PackRecord&)>& visit) {
-  auto cursor = index.NewCursor(Family::kLive, "P", "Q");
-  for (cursor->Seek("P"); cursor->Valid(); cursor->Next()) {
-    TREFOIL_ASSIGN(const PackRecord record,
-                   PackRecord::Decode(cursor->value()));
-    TREFOIL_TRY(visit(PackNo(NumberInKey(cursor->key())), record));
-  }
-  return cursor->status();
-}
-
 }  // namespace
 
 Status Collector::Run(const Policy& policy) {

@@ -268,13 +268,9 @@ Status Committer::CommitCut(VolumeCore::Cut& cut, bool blocks_in_commit) {
 Result<CommitRef> Committer::VisitHeadObjects(
     const std::function<Status(const ObjectInfo&)>& visit) {
   MutexLock round(round_mu_);
-  auto cursor = core_.index->NewCursor(Family::kLive, "P", "Q");
-  for (cursor->Seek("P"); cursor->Valid(); cursor->Next()) {
-    TREFOIL_ASSIGN(const PackRecord record,
-                   PackRecord::Decode(cursor->value()));
-    TREFOIL_TRY(visit({ObjectKeyOf(record), record.size_bytes}));
-  }
-  TREFOIL_TRY(cursor->status());
+  TREFOIL_TRY(VisitPacks(*core_.index, [&](PackNo, const PackRecord& record) {
+    return visit({ObjectKeyOf(record), record.size_bytes});
+  }));
   return head();
 }
 
