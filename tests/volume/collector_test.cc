@@ -6,6 +6,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "fs/index/index.h"
@@ -122,6 +123,42 @@ TEST(CollectorTest, ARetiredPackStaysForAWhile) {
   }
   LetTimePass(volume);
   EXPECT_LT(BytesBelow(volume, "pack"), kMiB);
+}
+
+// The list of known blocks is derived, and may have one that is gone.
+TEST(CollectorTest, ABlockThatIsGoneIsNotTakenForKnown) {
+  RoomyVolume volume;
+  const std::string content = RandomBytes(5 * kMiB, 1);
+  volume.MakeFile("one", content);
+  Commit(volume);
+  const auto with_index = [&](const std::function<void(Index&)>& use) {
+    volume.Close();
+    auto index = Index::Open(Env::Posix(), volume.path() + "/index", {});
+    ASSERT_TRUE(index.ok());
+    use(**index);
+    index->reset();
+    volume.Open();
+  };
+  IndexBatch known;
+  with_index([&](Index& index) {
+    const auto cursor = index.NewCursor(Family::kLocal, "H", "I");
+    for (cursor->Seek("H"); cursor->Valid(); cursor->Next()) {
+      known.Put(Family::kLocal, std::string(cursor->key()),
+                std::string(cursor->value()));
+    }
+  });
+  ASSERT_FALSE(known.empty());
+  Unlink(volume, "one");
+  LetTimePass(volume);
+  ASSERT_LT(BytesBelow(volume, "pack"), kMiB);
+  with_index([&](Index& index) {
+    ASSERT_TRUE(index.Apply(known, index.applied()).ok());
+    ASSERT_TRUE(index.Flush().ok());
+  });
+  volume.MakeFile("two", content);
+  Commit(volume);
+  EXPECT_TRUE(volume.Content("two") == content);
+  ExpectClean(volume);
 }
 
 // A wrong mark in the index costs no data.
