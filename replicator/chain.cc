@@ -194,11 +194,14 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
 }
 
 Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
-                               int64_t time_nanos) {
+                               int64_t time_nanos,
+                               const std::set<std::string>& without) {
   std::map<uint64_t, std::string> held;  // by number; of several, the newest
   for (const auto& list : {ListCheckpoints(store), ListCommits(store)}) {
     TREFOIL_TRY(list.status());
-    for (const ChainLink& link : *list) held[link.parsed.number] = link.key;
+    for (const ChainLink& link : *list) {
+      if (!without.contains(link.key)) held[link.parsed.number] = link.key;
+    }
   }
   const std::vector<std::pair<uint64_t, std::string>> links(held.begin(),
                                                             held.end());

@@ -35,9 +35,11 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
                                   std::optional<CommitSeq> newest = {});
 
 // The newest commit that `store` holds, or has a checkpoint of, whose time is
-// not after `time_nanos`. kTrimmed, with the oldest time, when all are newer.
+// not after `time_nanos`, `without` some. kTrimmed, with the oldest time, when
+// all are newer.
 Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
-                               int64_t time_nanos);
+                               int64_t time_nanos,
+                               const std::set<std::string>& without = {});
 
 // Each commit of `links` names the one before it; `store` holds them, verified.
 Status CheckLinks(ObjectStore& store, const std::vector<ChainLink>& links);

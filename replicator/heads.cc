@@ -37,17 +37,26 @@ Result<bool> IsStranger(ObjectStore& store, const Keyring& keyring,
   return hashed;
 }
 
-// The newest commit and checkpoint by their keys, whoever stands for them.
+// A copy's objects, as if there were nothing above the commit `newest`.
+struct Place {
+  ObjectStore& store;
+  const Keyring& keyring;
+  const std::optional<CommitSeq> newest;
+};
+
+// The newest commit and checkpoint by their keys, whoever stands for them; the
+// commit first.
 Result<std::vector<ChainLink>> NewestLinks(
-    ObjectStore& store, const std::set<std::string>& without) {
+    const Place& place, const std::set<std::string>& without) {
   std::vector<ChainLink> newest;
   for (const char* kind : {"commit/", "checkpoint/"}) {
     std::optional<ChainLink> last;
-    TREFOIL_TRY(store.List(kind, "", [&](const ObjectInfo& info) {
+    TREFOIL_TRY(place.store.List(kind, "", [&](const ObjectInfo& info) {
       const auto parsed = ParseObjectKey(info.key);
-      if (parsed.ok() && !without.contains(info.key)) {
-        last = ChainLink{info.key, *parsed, info.size_bytes};
-      }
+      const bool counts =
+          parsed.ok() && !without.contains(info.key) &&
+          (!place.newest || parsed->number <= place.newest->value);
+      if (counts) last = ChainLink{info.key, *parsed, info.size_bytes};
       return true;
     }));
     if (last) newest.push_back(std::move(*last));
@@ -55,53 +64,81 @@ Result<std::vector<ChainLink>> NewestLinks(
   return newest;
 }
 
+// A damaged checkpoint hides nothing where its commit, or a later one, is.
+bool IsDispensable(const ChainLink& link, const ChainLink& newest) {
+  return link.parsed.kind == ObjectKind::kCheckpoint &&
+         newest.parsed.kind == ObjectKind::kCommit &&
+         newest.parsed.generation >= link.parsed.generation &&
+         newest.parsed.number >= link.parsed.number;
+}
+
+Status DamagedNewest(const Status& why, const ChainLink& link) {
+  if (link.parsed.number <= 1) return why;
+  return {why.code(),
+          fmt::format("{}; if no other copy has it whole, --at {} takes what "
+                      "came before it",
+                      why.message(), link.parsed.number - 1)};
+}
+
 // A chain that ends with a stranger's commit has no beginning here. Whether one
-// more stranger was found.
-Result<bool> PassOverStranger(ObjectStore& store, const Keyring& keyring,
-                              CopyHead* head) {
-  TREFOIL_ASSIGN(const auto links, NewestLinks(store, head->strangers));
+// more object is to be passed over: a stranger's, or a damaged checkpoint.
+Result<bool> PassOverOne(const Place& place, CopyHead* head,
+                         std::set<std::string>* passed) {
+  TREFOIL_ASSIGN(const auto links, NewestLinks(place, *passed));
   for (const ChainLink& link : links) {
-    TREFOIL_ASSIGN(const bool stranger,
-                   IsStranger(store, keyring, head->volume_id, link));
-    if (!stranger) continue;
-    head->strangers.insert(link.key);
+    const auto stranger =
+        IsStranger(place.store, place.keyring, head->volume_id, link);
+    const bool is_damaged = stranger.status().Is(StatusCode::kCorruption);
+    if (is_damaged && !IsDispensable(link, links.front())) {
+      return DamagedNewest(stranger.status(), link);
+    }
+    if (!is_damaged) TREFOIL_TRY(stranger.status());
+    if (!is_damaged && !*stranger) continue;
+    if (!is_damaged) head->strangers.insert(link.key);
+    passed->insert(link.key);
     return true;
   }
   return false;
 }
 
 // The chain of what is this volume's.
-Status FindChainOfOurs(ObjectStore& store, const Keyring& keyring,
-                       CopyHead* head) {
-  while (head->strangers.size() < kMaxStrangers) {
-    TREFOIL_ASSIGN(const bool passed, PassOverStranger(store, keyring, head));
-    if (passed) continue;
-    TREFOIL_ASSIGN(head->chain,
-                   FindOwnedChain(store, keyring, head->strangers));
+Status FindChainOfOurs(const Place& place, CopyHead* head) {
+  std::set<std::string> passed;
+  while (passed.size() < kMaxStrangers) {
+    TREFOIL_ASSIGN(const bool one, PassOverOne(place, head, &passed));
+    if (one) continue;
+    TREFOIL_ASSIGN(head->chain, FindOwnedChain(place.store, place.keyring,
+                                               passed, place.newest));
     return OkStatus();
   }
   return {StatusCode::kCorruption,
           "there is no end of commits that are not this volume's"};
 }
 
-Status Find(ObjectStore& store, const Secret& secret, CopyHead* head) {
-  TREFOIL_ASSIGN(const VolumeSecrets secrets, OpenSecretsOf(store, secret));
-  const auto keyring = secrets.MakeKeyring();
-  head->volume_id = secrets.identity.volume_id;
-  TREFOIL_TRY(FindChainOfOurs(store, *keyring, head));
+// The head of the volume that `head` names.
+Status FindHeadAt(const Place& place, CopyHead* head) {
+  TREFOIL_TRY(FindChainOfOurs(place, head));
   const ChainLink& last = head->chain.links.back();
   TREFOIL_ASSIGN(const CommitInfo info,
-                 ReadCommitInfo(store, *keyring, last.key));
+                 ReadCommitInfo(place.store, place.keyring, last.key));
   head->generation = head->chain.owner;
   head->seq = info.seq;
   head->time_nanos = info.time_nanos;
   head->name = last.parsed.name;
   if (last.parsed.kind == ObjectKind::kCheckpoint) {
     TREFOIL_ASSIGN(const ObjectHeader header,
-                   ReadObjectHeader(store, last.key));
+                   ReadObjectHeader(place.store, last.key));
     head->name = header.previous;
   }
   return OkStatus();
+}
+
+Status OpenAndFindHead(ObjectStore& store, const Secret& secret,
+                       std::optional<CommitSeq> newest, CopyHead* head) {
+  TREFOIL_ASSIGN(const CopySecrets copy, OpenSecretsOf(store, secret));
+  const auto keyring = copy.secrets.MakeKeyring();
+  head->volume_id = copy.secrets.identity.volume_id;
+  return FindHeadAt({store, *keyring, newest}, head);
 }
 
 // What the chain of `newest` has where `other` ends; nothing where a checkpoint
@@ -142,10 +179,20 @@ std::string DifferenceOf(const CopyHead& newest, const CopyHead& other) {
 
 }  // namespace
 
-CopyHead FindHead(ObjectStore& store, const Secret& secret) {
+CopyHead FindHead(ObjectStore& store, const Secret& secret,
+                  std::optional<CommitSeq> newest) {
   CopyHead head;
   head.place = store.Describe();
-  head.status = Find(store, secret, &head);
+  head.status = OpenAndFindHead(store, secret, newest, &head);
+  return head;
+}
+
+CopyHead FindHead(ObjectStore& store, const VolumeId& volume_id,
+                  const Keyring& keyring) {
+  CopyHead head;
+  head.place = store.Describe();
+  head.volume_id = volume_id;
+  head.status = FindHeadAt({store, keyring, std::nullopt}, &head);
   return head;
 }
 

@@ -33,8 +33,14 @@ struct CopyHead {
 
 // The newest state of the copy in `store`, by a chain that its owner stands
 // for, with commits of strangers left out. Its last commit is opened, so that
-// its time and number are what the volume wrote.
-CopyHead FindHead(ObjectStore& store, const Secret& secret);
+// its time and number are what the volume wrote. A damaged one is kCorruption:
+// what it hides is not given up silently. With `newest`, as if there were
+// nothing above that commit.
+CopyHead FindHead(ObjectStore& store, const Secret& secret,
+                  std::optional<CommitSeq> newest = {});
+// The same for whoever has the keys of `volume_id` already.
+CopyHead FindHead(ObjectStore& store, const VolumeId& volume_id,
+                  const Keyring& keyring);
 
 struct HeadChoice {
   size_t newest = 0;                     // index of the head to recover from

@@ -67,6 +67,13 @@ struct OwnerClaim {
   int64_t time_nanos = 0;
 };
 
+// Whether a commit, or a checkpoint of that number, is none of the owner's: it
+// was written by an older generation, beyond the base of `claim`.
+inline bool Disowns(const OwnerClaim& claim, Generation generation,
+                    uint64_t number) {
+  return generation < claim.name.generation && number > claim.base_seq.value;
+}
+
 Result<std::string> EncodeClaim(const OwnerClaim& claim, const Keyring& keyring,
                                 Random& random);
 // kCorruption, or kNewerFormat.

@@ -24,6 +24,12 @@ namespace {
 
 constexpr uint64_t kMaxMarkerBytes = 4096;
 
+// A commit and the checkpoint that stands for it have the same numbers.
+bool IsSameState(const ChainLink& a, const ChainLink& b) {
+  return a.parsed.generation == b.parsed.generation &&
+         a.parsed.number == b.parsed.number;
+}
+
 // One recovery, step by step; everything that fails leaves what is there for
 // the next try.
 class Recovery {
@@ -69,12 +75,12 @@ class Recovery {
   const std::string path_;
   const RecoverOptions& options_;
   LocalTree objects_;
-  VolumeSecrets secrets_;
+  CopySecrets copy_;
   std::shared_ptr<const Keyring> keyring_;
 
   std::unique_ptr<FileLock> lock_;
-  std::string marker_;  // what the marker file says: the volume's id
-  std::vector<ObjectItem> volume_objects_;
+  std::string marker_;        // what the marker file says: the volume's id
+  ObjectItem volume_object_;  // that opened; others would be in the way
   std::optional<CommitSeq> newest_;  // that is wanted
   OwnedChain chain_;
   // What holds blocks of the chain's last state.
@@ -85,26 +91,22 @@ class Recovery {
 
 // Before anything is made: is there a volume to recover?
 Status Recovery::LookAtTarget() {
-  TREFOIL_ASSIGN(secrets_, OpenSecretsOf(from_, options_.secret));
-  keyring_ = secrets_.MakeKeyring();
-  const VolumeId& id = secrets_.identity.volume_id;
+  TREFOIL_ASSIGN(copy_, OpenSecretsOf(from_, options_.secret));
+  keyring_ = copy_.secrets.MakeKeyring();
+  const VolumeId& id = copy_.secrets.identity.volume_id;
   marker_ = ToHex({id.data(), id.size()}) + "\n";
-  TREFOIL_TRY(from_.List("volume/", "", [&](const ObjectInfo& info) {
-    const auto parsed = ParseObjectKey(info.key);
-    if (parsed.ok()) {
-      volume_objects_.push_back({info.key, parsed->name, info.size_bytes});
-    }
-    return true;
-  }));
+  TREFOIL_ASSIGN(const ParsedKey opened, ParseObjectKey(copy_.object_key));
+  TREFOIL_ASSIGN(const ObjectInfo there, from_.Head(copy_.object_key));
+  volume_object_ = {there.key, opened.name, there.size_bytes};
   newest_ = options_.at_seq;
   if (options_.at_nanos) {
-    TREFOIL_ASSIGN(newest_, FindCommitAt(from_, *keyring_, *options_.at_nanos));
+    TREFOIL_ASSIGN(newest_, FindCommitAt(from_, *keyring_, *options_.at_nanos,
+                                         options_.strangers));
   }
   TREFOIL_ASSIGN(chain_,
                  FindOwnedChain(from_, *keyring_, options_.strangers, newest_));
   TREFOIL_TRY(CheckNewest());
-  for (const ObjectItem& item : volume_objects_)
-    total_bytes_ += item.size_bytes;
+  total_bytes_ += volume_object_.size_bytes;
   for (const ChainLink& link : chain_.links) total_bytes_ += link.size_bytes;
   return OkStatus();
 }
@@ -150,7 +152,7 @@ Status Recovery::Fetch(const std::vector<ObjectItem>& items) {
 // A damaged checkpoint costs nothing while the one before it is there with the
 // commits since.
 Status Recovery::FetchChain() {
-  TREFOIL_TRY(Fetch(volume_objects_));
+  TREFOIL_TRY(Fetch({volume_object_}));
   std::set<std::string> damaged = options_.strangers;
   while (chain_.links.front().parsed.kind == ObjectKind::kCheckpoint) {
     const std::string key = chain_.links.front().key;
@@ -161,9 +163,9 @@ Status Recovery::FetchChain() {
     }
     damaged.insert(key);
     auto other = FindOwnedChain(from_, *keyring_, damaged, newest_);
-    const bool is_older =
-        other.ok() && other->links.back().key == chain_.links.back().key;
-    if (!is_older) return fetched;
+    const bool leads_there =
+        other.ok() && IsSameState(other->links.back(), chain_.links.back());
+    if (!leads_there) return fetched;
     LogWarning("replicator", "{}; going on from what is before it",
                fetched.ToString());
     chain_.links = std::move(other->links);
@@ -209,11 +211,11 @@ Status Recovery::FetchCommits() {
 
 // An earlier try may have seen another branch.
 Status Recovery::DropOthers() {
-  std::unordered_set<std::string> wanted;
+  std::unordered_set<std::string> wanted = {volume_object_.key};
   for (const ChainLink& link : chain_.links) wanted.insert(link.key);
   for (const auto& [name, item] : holders_) wanted.insert(item.key);
   std::vector<std::string> others;
-  for (const char* prefix : {"commit/", "checkpoint/"}) {
+  for (const char* prefix : {"commit/", "checkpoint/", "volume/"}) {
     TREFOIL_TRY(objects_.List(prefix, "", [&](const ObjectInfo& info) {
       if (!wanted.contains(info.key)) others.push_back(info.key);
       return true;
@@ -270,8 +272,9 @@ Status Recovery::FetchHolders() {
 Status Recovery::Finish(const TargetSettings& from_settings) {
   TREFOIL_TRY(env_.RemoveTree(Path("index")));
   TREFOIL_TRY(RebuildIndex(world_, objects_, *keyring_, path_));
-  if (options_.keep_key_file && !secrets_.volume_key.empty()) {
-    TREFOIL_TRY(WriteKeyFile(env_, KeyFilePath(path_), secrets_.volume_key));
+  const SecretBytes& volume_key = copy_.secrets.volume_key;
+  if (options_.keep_key_file && !volume_key.empty()) {
+    TREFOIL_TRY(WriteKeyFile(env_, KeyFilePath(path_), volume_key));
   }
   // Its commits must never be taken for those of an older generation.
   TREFOIL_TRY(env_.WriteFileAtomically(

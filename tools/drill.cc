@@ -82,13 +82,12 @@ Result<std::vector<TargetSettings>> FindTargets(const std::string& volume,
                             name == kAll ? "" : " " + name));
 }
 
-Status SetPoint(const std::string& at, DrillOptions* options) {
-  if (at.empty()) return OkStatus();
+void SetPoint(const std::string& at, DrillOptions* options) {
+  if (at.empty()) return;
   const auto point = ParsePointInTime(at);
   TREFOIL_CHECK(point.has_value());  // the option's check
   if (point->commit) options->at_seq = CommitSeq(*point->commit);
   options->at_nanos = point->wall_nanos;
-  return OkStatus();
 }
 
 Result<DrillOptions> ToOptions(const DrillArguments& arguments) {
@@ -101,7 +100,7 @@ Result<DrillOptions> ToOptions(const DrillArguments& arguments) {
   options.secret_arguments = arguments.secret;
   TREFOIL_TRY(FindSecret(arguments.secret, &options));
   options.snapshot = arguments.snapshot;
-  TREFOIL_TRY(SetPoint(arguments.at, &options));
+  SetPoint(arguments.at, &options);
   options.all = arguments.all;
   options.sample = arguments.sample;
   // A number that people can repeat.

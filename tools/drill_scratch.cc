@@ -36,7 +36,8 @@ Status CheckSpace(const std::string& path, uint64_t bytes) {
 
 Status RecoverInto(const DrillScratchOptions& options,
                    const std::string& path) {
-  const CopyHead head = FindHead(*options.store, options.secret);
+  const CopyHead head =
+      FindHead(*options.store, options.secret, options.at_seq);
   TREFOIL_TRY(head.status);
   uint64_t bytes = 0;
   for (const ChainLink& link : head.chain.links) bytes += link.size_bytes;

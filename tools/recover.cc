@@ -41,17 +41,17 @@ void SetPoint(const std::string& at, RecoverOptions* options) {
 
 Result<std::string> Recover(const RecoverArguments& arguments) {
   RecoverOptions options;
-  std::optional<CommitSeq> at_least;
-  if (arguments.at_least > 0) at_least = CommitSeq(arguments.at_least);
-  TREFOIL_ASSIGN(RecoverSource source,
-                 ChooseSource(arguments.from, arguments.target,
-                              arguments.secret, at_least));
+  SetPoint(arguments.at, &options);
+  SourceBounds bounds{.newest = options.at_seq};
+  if (arguments.at_least > 0) bounds.at_least = CommitSeq(arguments.at_least);
+  TREFOIL_ASSIGN(
+      RecoverSource source,
+      ChooseSource(arguments.from, arguments.target, arguments.secret, bounds));
   options.secret = std::move(source.secret);
   options.keep_key_file = !arguments.no_key_file;
   options.strangers = source.head.strangers;
   ProgressLine line;
   options.full = arguments.full;
-  SetPoint(arguments.at, &options);
   options.progress = [&](uint64_t done, uint64_t total) {
     line.Show(done, total,
               fmt::format("{} of {}", FormatBytes(done), FormatBytes(total)));

@@ -15,12 +15,21 @@ const char* NameFor(const std::string& url) {
   return url.starts_with("dir:") ? "second" : "offsite";
 }
 
+// Damage above the state that is wanted is not in the way.
+CopyHead HeadOf(ObjectStore& store, const Secret& secret,
+                const SourceBounds& bounds) {
+  CopyHead head = FindHead(store, secret);
+  const bool hidden = head.status.Is(StatusCode::kCorruption);
+  return hidden && bounds.newest ? FindHead(store, secret, bounds.newest)
+                                 : std::move(head);
+}
+
 }  // namespace
 
 Result<RecoverSource> ChooseSource(const std::vector<std::string>& urls,
                                    const TargetArguments& arguments,
                                    const SecretArguments& given,
-                                   std::optional<CommitSeq> at_least) {
+                                   const SourceBounds& bounds) {
   std::vector<RecoverSource> sources;
   std::vector<CopyHead> heads;
   Secret secret;  // found, or asked for, once
@@ -35,14 +44,14 @@ Result<RecoverSource> ChooseSource(const std::vector<std::string>& urls,
         TREFOIL_ASSIGN(secret, SecretOfCopy(given, *source.store));
         found = true;
       }
-      heads.push_back(FindHead(*source.store, secret));
+      heads.push_back(HeadOf(*source.store, secret, bounds));
     } else {
       heads.emplace_back().status = store.status();
     }
     heads.back().place = url;
     sources.push_back(std::move(source));
   }
-  TREFOIL_ASSIGN(const HeadChoice choice, ChooseHead(heads, at_least));
+  TREFOIL_ASSIGN(const HeadChoice choice, ChooseHead(heads, bounds.at_least));
   RecoverSource source = std::move(sources[choice.newest]);
   source.head = std::move(heads[choice.newest]);
   source.secret = std::move(secret);

@@ -20,11 +20,18 @@ struct RecoverSource {
   CopyHead head;
 };
 
+// What is asked for of a copy's newest state.
+struct SourceBounds {
+  std::optional<CommitSeq> at_least = {};  // not older than this commit
+  std::optional<CommitSeq> newest = {};    // what is damaged above does not
+                                           // matter
+};
+
 // Looks at every copy, prints what the newest one ends with and how the others
 // differ, and gives that one. A copy that does not answer is told, too.
 Result<RecoverSource> ChooseSource(const std::vector<std::string>& urls,
                                    const TargetArguments& arguments,
                                    const SecretArguments& secret,
-                                   std::optional<CommitSeq> at_least);
+                                   const SourceBounds& bounds);
 
 }  // namespace trefoil

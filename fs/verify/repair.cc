@@ -154,10 +154,10 @@ Result<bool> Repair::FetchVolumeObject() {
 
 Result<std::shared_ptr<Keyring>> Repair::OpenKeyring() {
   TREFOIL_ASSIGN(
-      const VolumeSecrets secrets,
+      const CopySecrets copy,
       OpenSecretsOf(store_,
                     options_.secret == nullptr ? Secret() : *options_.secret));
-  return secrets.MakeKeyring();
+  return copy.secrets.MakeKeyring();
 }
 
 // The links that this copy lacks, but none above its newest: those it does not

@@ -113,11 +113,11 @@ Status StoreCheck::OpenSecrets() {
     return OkStatus();
   }
   TREFOIL_ASSIGN(
-      const VolumeSecrets secrets,
+      const CopySecrets copy,
       OpenSecretsOf(store_,
                     options_.secret == nullptr ? Secret() : *options_.secret));
-  name_key_ = secrets.identity.name_key;
-  keyring_ = secrets.MakeKeyring();
+  name_key_ = copy.secrets.identity.name_key;
+  keyring_ = copy.secrets.MakeKeyring();
   return OkStatus();
 }
 

@@ -198,14 +198,18 @@ Result<VolumeSecrets> UnlockPrimary(Env& env, const std::string& volume_path,
   return secrets;
 }
 
-Result<VolumeSecrets> OpenSecretsOf(ObjectStore& store, const Secret& secret) {
+Result<CopySecrets> OpenSecretsOf(ObjectStore& store, const Secret& secret) {
   TREFOIL_ASSIGN(const std::vector<VolumeObject> objects,
                  ReadVolumeObjects(store, kVolumeObjectsTried));
   Result<VolumeSecrets> newest = OpenSecrets(objects.front(), secret);
-  if (newest.ok()) return newest;
+  if (newest.ok()) {
+    return CopySecrets{std::move(*newest), objects.front().key};
+  }
   for (size_t i = 1; i < objects.size(); ++i) {
     auto older = OpenSecrets(objects[i], secret);
-    if (older.ok() && objects[i].encrypted) return older;
+    if (older.ok() && objects[i].encrypted) {
+      return CopySecrets{std::move(*older), objects[i].key};
+    }
   }
   return newest.status().WithContext(store.Describe());
 }

@@ -77,7 +77,12 @@ Result<VolumeSecrets> UnlockPrimary(Env& env, const std::string& volume_path,
                                     const VolumeObject& object,
                                     const Secret* given);
 // The same for a copy: tries the newest volume object, then the ones before.
-Result<VolumeSecrets> OpenSecretsOf(ObjectStore& store, const Secret& secret);
+// The others are nobody's: damaged, taken back, or put there by a stranger.
+struct CopySecrets {
+  VolumeSecrets secrets;
+  std::string object_key;  // of the volume object that gave them
+};
+Result<CopySecrets> OpenSecretsOf(ObjectStore& store, const Secret& secret);
 
 // A way in to be added. `secret` as for OpenSecrets.
 struct NewSlot {

@@ -139,6 +139,7 @@ Result<VolumeObject> ReadOne(ObjectStore& store, const std::string& key) {
                  }));
   TREFOIL_ASSIGN(VolumeObject object, DecodeVolumeObject(key, text));
   if (object.volume_id != id) return Malformed(key);
+  object.key = key;
   object.number = number;
   return object;
 }

@@ -53,6 +53,7 @@ struct KeySlot {
 };
 
 struct VolumeObject {
+  std::string key;  // of the object that it was read from; empty: a new one
   uint64_t number = 0;
   VolumeId volume_id{};
   int64_t created_nanos = 0;

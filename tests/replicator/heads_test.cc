@@ -58,6 +58,25 @@ class HeadsTest : public ::testing::Test {
     return key;
   }
 
+  // From the copy that Head looked at last, and opens.
+  void ExpectRecovers(const CopyHead& head, const CommitRef& commit) {
+    ASSERT_TRUE(head.status.ok()) << head.status.ToString();
+    RecoverOptions options;
+    options.full = true;
+    options.secret = volume_.secret();
+    options.strangers = head.strangers;
+    const Status recovered =
+        RecoverVolume(volume_.world(), *stores_.back(),
+                      {"second", "dir:" + dir_.Path(head.place), {}},
+                      dir_.Path("v"), options);
+    ASSERT_TRUE(recovered.ok()) << recovered.ToString();
+    auto volume =
+        Volume::Open(volume_.world(), dir_.Path("v"), volume_.options);
+    ASSERT_TRUE(volume.ok()) << volume.status().ToString();
+    EXPECT_EQ((*volume)->head().seq, commit.seq);
+    EXPECT_TRUE((*volume)->Close().ok());
+  }
+
   TempDir dir_;
   TestVolume volume_;
   std::vector<std::unique_ptr<LocalTree>> stores_;
@@ -170,18 +189,27 @@ TEST_F(HeadsTest, AnotherVolumesCommitsArePassedOver) {
   ASSERT_EQ(choice->differences.size(), 1);
   EXPECT_THAT(choice->differences[0], HasSubstr(stranger));
 
-  RecoverOptions options;
-  options.full = true;
-  options.secret = volume_.secret();
-  options.strangers = head.strangers;
-  const Status recovered = RecoverVolume(
-      volume_.world(), *stores_.back(), {"second", "dir:" + dir_.Path("a"), {}},
-      dir_.Path("v"), options);
-  ASSERT_TRUE(recovered.ok()) << recovered.ToString();
-  auto volume = Volume::Open(volume_.world(), dir_.Path("v"), volume_.options);
-  ASSERT_TRUE(volume.ok()) << volume.status().ToString();
-  EXPECT_EQ((*volume)->head().seq, commit.seq);
-  EXPECT_TRUE((*volume)->Close().ok());
+  ExpectRecovers(head, commit);
+}
+
+// Keys change, so a target may hold what is left of an earlier volume object;
+// and whoever may write there can put one with any number.
+TEST_F(HeadsTest, OnlyTheVolumeObjectThatOpensIsTaken) {
+  const CommitRef commit = Commit(*volume_, "first");
+  CopyTo("a");
+  const fs::path own = fs::directory_iterator(dir_.Path("a/volume"))->path();
+  std::string bytes = Env::Posix().ReadFile(own.string(), 1U << 20).value();
+  const auto put = [&](uint64_t number, const Hash256& name) {
+    const std::string path = dir_.Path("a/" + VolumeKey(number, name));
+    EXPECT_TRUE(Env::Posix().WriteFileAtomically(path, bytes).ok());
+  };
+  put(0, Sha256::Of("its bytes are others"));
+  ObjectHeader header =
+      DecodeObjectHeader(bytes.substr(0, kHeaderBytes)).value();
+  header.number = 9;
+  bytes.replace(0, kHeaderBytes, EncodeObjectHeader(header));
+  put(9, Sha256::Of(bytes));
+  ExpectRecovers(Head("a"), commit);
 }
 
 // As a provider can make it: the volume's id in the header, and a right name.
@@ -221,6 +249,41 @@ TEST_F(HeadsTest, ADamagedNewestCommitIsAnError) {
       << head.status.ToString();
   EXPECT_TRUE(
       ChooseHead({head}, std::nullopt).status().Is(StatusCode::kCorruption));
+  // Nor is it lost for good what came before: that is asked for by its number.
+  const std::string before = std::to_string(commit.seq.value - 1);
+  EXPECT_THAT(head.status.message(), HasSubstr("--at " + before));
+  const CopyHead bounded = FindHead(*stores_.back(), volume_.secret(),
+                                    CommitSeq(commit.seq.value - 1));
+  ASSERT_TRUE(bounded.status.ok()) << bounded.status.ToString();
+  EXPECT_EQ(bounded.seq.value, commit.seq.value - 1);
+}
+
+// Its commit is there, or the commits since: nothing is hidden.
+TEST_F(HeadsTest, ADamagedCheckpointHidesNothingThatCommitsHave) {
+  Commit(*volume_, "first");
+  CopyTo("commits");
+  ASSERT_TRUE(volume_->Checkpoint().ok());
+  CopyTo("a");
+  fs::copy(dir_.Path("commits/commit"), dir_.Path("a/commit"),
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  const fs::path path =
+      fs::directory_iterator(dir_.Path("a/checkpoint"))->path();
+  const std::string whole =
+      Env::Posix().ReadFile(path.string(), 1U << 20).value();
+  for (const size_t at : {size_t{20}, size_t{200}, whole.size() - 1}) {
+    SCOPED_TRACE(at);
+    std::string bytes = whole;
+    bytes[at] ^= 1;
+    ASSERT_TRUE(Env::Posix().WriteFileAtomically(path.string(), bytes).ok());
+    const CopyHead head = Head("a");
+    ASSERT_TRUE(head.status.ok()) << head.status.ToString();
+    EXPECT_EQ(head.seq, volume_->head().seq);
+  }
+  fs::remove_all(dir_.Path("a/commit"));
+  std::string bytes = whole;
+  bytes[20] ^= 1;
+  ASSERT_TRUE(Env::Posix().WriteFileAtomically(path.string(), bytes).ok());
+  EXPECT_TRUE(Head("a").status.Is(StatusCode::kCorruption));
 }
 
 }  // namespace

@@ -240,7 +240,8 @@ TEST_F(IdentityTest, ADowngradeIsRefusedWhenASecretIsGiven) {
   ASSERT_TRUE(WriteVolumeObject(Env::Posix(), random_, objects, forged).ok());
   const auto opened = OpenSecretsOf(objects, Passphrase("correct horse"));
   ASSERT_TRUE(opened.ok()) << opened.status().ToString();
-  EXPECT_TRUE(AreOurs(*opened));
+  EXPECT_TRUE(AreOurs(opened->secrets));
+  EXPECT_TRUE(opened->object_key.starts_with("volume/0000000000000001-"));
 
   const testing::TempDir only_forged;
   LocalTree replaced(Env::Posix(), only_forged.path());
