@@ -53,12 +53,25 @@ Status RecoverVolume(World world, ObjectStore& from,
                      const std::string& volume_path,
                      const RecoverOptions& options);
 
+struct TakeOverOptions {
+  const Secret* secret = nullptr;     // as for UnlockPrimary
+  std::string credentials_file = {};  // empty: the usual places
+  // Even where a target holds what its owner wrote since this volume was
+  // recovered. Readers pass that over from then on, and collection removes it.
+  bool give_up_newer = false;
+};
+struct TakenOver {
+  // Targets that did not answer, each with why: another owner goes on there
+  // until the takeover is repeated.
+  std::vector<std::string> left;
+};
+
 // Lets a volume own and ship to its targets from its next opening on: claims
 // every target that answers with a generation above all claims there, so that
-// any other owner is fenced. A target that does not answer is left for later
-// and named in the log; kUnavailable when none does. kBusy when the volume is
-// open. `secret` as for UnlockPrimary.
-Status TakeOver(World world, const std::string& volume_path,
-                const Secret* secret = nullptr);
+// any other owner is fenced. kUnavailable when none answers,
+// kPreconditionFailed when one holds what is newer, kBusy when the volume is
+// open: nothing is claimed then.
+Result<TakenOver> TakeOver(World world, const std::string& volume_path,
+                           const TakeOverOptions& options = {});
 
 }  // namespace trefoil

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <set>
 #include <thread>
 
-#include "fs/base/log.h"
 #include "fs/volume/identity.h"
 #include "fs/volume/rebuild.h"
 #include "fs/volume/volume_lock.h"
 #include "replicator/checkpoint.h"
+#include "replicator/heads.h"
 #include "replicator/recover.h"
 #include "replicator/target_opener.h"
 #include "replicator/target_state.h"
@@ -29,13 +30,14 @@ struct Reached {
 
 class TakingOver {
  public:
-  TakingOver(World world, const std::string& path, const Secret* secret)
+  TakingOver(World world, const std::string& path,
+             const TakeOverOptions& options)
       : world_(world),
         path_(path),
-        secret_(secret),
+        options_(options),
         objects_(world.env, JoinPath(path, "objects")) {}
 
-  Status Run();
+  Result<TakenOver> Run();
 
  private:
   [[nodiscard]] std::string Path(std::string_view name) const {
@@ -44,19 +46,22 @@ class TakingOver {
   Status ReadVolume();
   Status ReachTargets();
   Result<Reached> Reach(const TargetSettings& settings);
+  Status CheckNothingNewer(const Reached& target);
   Status ClaimAll();
   Status ClaimOne(Reached& target);
 
   const World world_;
   const std::string path_;
-  const Secret* const secret_;
+  const TakeOverOptions& options_;
   LocalTree objects_;
 
   std::unique_ptr<FileLock> lock_;
   VolumeConfig config_;
   std::shared_ptr<const Keyring> keyring_;
+  std::vector<ChainLink> chain_;  // the primary's
   OwnerClaim claim_;
   std::vector<Reached> reached_;
+  TakenOver result_;
 };
 
 Status TakingOver::ReadVolume() {
@@ -70,18 +75,19 @@ Status TakingOver::ReadVolume() {
   }
   TREFOIL_ASSIGN(const VolumeObject object, ReadVolumeObject(objects_));
   TREFOIL_ASSIGN(const VolumeSecrets secrets,
-                 UnlockPrimary(world_.env, path_, object, secret_));
+                 UnlockPrimary(world_.env, path_, object, options_.secret));
   keyring_ = secrets.MakeKeyring();
   claim_.volume_id = object.volume_id;
-  TREFOIL_ASSIGN(const auto chain, FindChain(objects_, *keyring_));
-  if (!chain.empty()) {
-    const ParsedKey& head = chain.back().parsed;
+  TREFOIL_ASSIGN(chain_, FindChain(objects_, *keyring_));
+  if (!chain_.empty()) {
+    const ParsedKey& head = chain_.back().parsed;
     claim_.base_seq = CommitSeq(head.number);
     claim_.base_generation = head.generation;
     claim_.base_name = head.name;
     if (head.kind == ObjectKind::kCheckpoint) {
-      TREFOIL_ASSIGN(const CommitRef commit,
-                     CommitOfCheckpoint(objects_, *keyring_, chain.back().key));
+      TREFOIL_ASSIGN(
+          const CommitRef commit,
+          CommitOfCheckpoint(objects_, *keyring_, chain_.back().key));
       claim_.base_name = commit.name;
     }
     claim_.name.generation = head.generation;
@@ -102,11 +108,39 @@ Status TakingOver::ReadVolume() {
 Result<Reached> TakingOver::Reach(const TargetSettings& settings) {
   Reached reached;
   reached.settings = settings;
-  TREFOIL_ASSIGN(reached.store, OpenVolumeTarget(settings, "", claim_.volume_id,
-                                                 world_, nullptr));
+  TREFOIL_ASSIGN(reached.store,
+                 OpenVolumeTarget(settings, options_.credentials_file,
+                                  claim_.volume_id, world_, nullptr));
   TREFOIL_ASSIGN(const auto claims, ListClaims(*reached.store));
   if (!claims.empty()) reached.highest = claims.back().generation;
   return reached;
+}
+
+// Whoever recovered a while ago would give up what its owner wrote since.
+Status TakingOver::CheckNothingNewer(const Reached& target) {
+  const CopyHead head = FindHead(*target.store, claim_.volume_id, *keyring_);
+  if (head.status.Is(StatusCode::kNotFound)) return OkStatus();  // it is empty
+  TREFOIL_TRY(head.status.WithContext("target " + target.settings.name));
+  if (objects_.Head(CommitKey(head.generation, head.seq, head.name)).ok()) {
+    return OkStatus();
+  }
+  // What a checkpoint stands for here can't be compared any more: its number
+  // counts as one that both have.
+  std::set<std::string> theirs;
+  for (const ChainLink& link : head.chain.links) theirs.insert(link.key);
+  CommitSeq common;
+  for (const ChainLink& link : chain_) {
+    const bool is_shared =
+        &link == &chain_.front() || theirs.contains(link.key);
+    if (is_shared) common = CommitSeq(link.parsed.number);
+  }
+  if (head.seq <= common) return OkStatus();
+  return {StatusCode::kPreconditionFailed,
+          fmt::format("target {} holds {}, and this volume has of it commit {} "
+                      "and what is before: a takeover would give up the rest; "
+                      "recover again, into another directory, to have it, or "
+                      "insist with --force",
+                      target.settings.name, DescribeHead(head), common.value)};
 }
 
 Status TakingOver::ReachTargets() {
@@ -114,13 +148,12 @@ Status TakingOver::ReachTargets() {
   for (const TargetSettings& settings : config_.targets) {
     auto reached = Reach(settings);
     if (!reached.ok()) {
-      LogWarning("replicator",
-                 "target {} can't be taken over now: {}; repeat the takeover "
-                 "when it is there",
-                 settings.name, reached.status().ToString());
+      result_.left.push_back(
+          fmt::format("{}: {}", settings.name, reached.status().message()));
       if (first.ok()) first = reached.status();
       continue;
     }
+    if (!options_.give_up_newer) TREFOIL_TRY(CheckNothingNewer(*reached));
     claim_.name.generation = std::max(claim_.name.generation, reached->highest);
     reached_.push_back(std::move(*reached));
   }
@@ -170,21 +203,22 @@ Status TakingOver::ClaimAll() {
   return OkStatus();
 }
 
-Status TakingOver::Run() {
+Result<TakenOver> TakingOver::Run() {
   TREFOIL_TRY(ReadVolume());
   TREFOIL_TRY(ReachTargets());
   TREFOIL_TRY(ClaimAll());
-  return ChangeConfig(world_.env, path_, [](VolumeConfig* config) {
+  TREFOIL_TRY(ChangeConfig(world_.env, path_, [](VolumeConfig* config) {
     config->detached = false;
     return OkStatus();
-  });
+  }));
+  return std::move(result_);
 }
 
 }  // namespace
 
-Status TakeOver(World world, const std::string& volume_path,
-                const Secret* secret) {
-  return TakingOver(world, volume_path, secret).Run();
+Result<TakenOver> TakeOver(World world, const std::string& volume_path,
+                           const TakeOverOptions& options) {
+  return TakingOver(world, volume_path, options).Run();
 }
 
 }  // namespace trefoil

@@ -82,25 +82,38 @@ int RunRecover(RecoverArguments arguments) {
 
 struct TakeoverArguments {
   std::string volume;
+  std::string credentials_file;
+  bool force = false;
   SecretArguments secret;
 };
 
-Status Takeover(const TakeoverArguments& arguments) {
+Result<TakenOver> Takeover(const TakeoverArguments& arguments) {
   TREFOIL_ASSIGN(const VolumeLocation location, FindVolume(arguments.volume));
   const auto client = ControlClient::Connect(location.volume);
   if (client.ok()) {
-    return {
+    return Status(
         StatusCode::kBusy,
-        fmt::format("{}: mounted; 'trefoil umount' it first", location.volume)};
+        fmt::format("{}: mounted; 'trefoil umount' it first", location.volume));
   }
   TREFOIL_ASSIGN(const auto secret,
                  SecretOfVolume(arguments.secret, location.volume));
-  return TakeOver(RealWorld(), location.volume, secret.get());
+  return TakeOver(RealWorld(), location.volume,
+                  {.secret = secret.get(),
+                   .credentials_file = arguments.credentials_file,
+                   .give_up_newer = arguments.force});
 }
 
 int RunTakeover(const TakeoverArguments& arguments) {
-  const Status taken = Takeover(arguments);
-  if (!taken.ok()) return Fail("takeover", taken);
+  const auto taken = Takeover(arguments);
+  if (!taken.ok()) {
+    return Fail("takeover", taken.status(), SecretAdvice(taken.status()));
+  }
+  for (const std::string& left : taken->left) {
+    Warn(
+        fmt::format("not taken over: target {}; another owner may still ship "
+                    "there: repeat the takeover when it can be reached",
+                    left));
+  }
   Print(fmt::format(
       "{}: owns its copies from the next mount on; another machine that still "
       "has this volume will stop shipping",
@@ -150,6 +163,12 @@ void AddTakeoverCommand(CLI::App& trefoil, Action* action) {
       "takeover", "Let a recovered volume own and ship to its copies");
   takeover->add_option("VOLUME", arguments->volume, "The recovered volume")
       ->required();
+  takeover->add_flag("--force", arguments->force,
+                     "Give up what a target's owner wrote since the recovery");
+  takeover
+      ->add_option("--credentials-file", arguments->credentials_file,
+                   "A file like ~/.aws/credentials")
+      ->type_name("FILE");
   AddSecretOptions(takeover, &arguments->secret);
   takeover->callback(
       [=] { *action = [=] { return RunTakeover(*arguments); }; });

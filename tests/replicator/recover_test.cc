@@ -7,6 +7,7 @@
 // line by line; damage and faults on the target.
 #include "replicator/recover.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -369,6 +370,13 @@ TEST_F(RecoverTest, ADamagedCheckpointCostsNothingWithTheOneBefore) {
   ExpectRecovered(DescribeAll(volume_));
   ASSERT_TRUE(Env::Posix().RemoveTree(Recovered()).ok());
 
+  // Of the newest commit itself, too.
+  options_.at_seq = CommitSeq(ParseObjectKey(newest)->number);
+  const Status at = Recover();
+  ASSERT_TRUE(at.ok()) << at.ToString();
+  options_.at_seq.reset();
+  ASSERT_TRUE(Env::Posix().RemoveTree(Recovered()).ok());
+
   ASSERT_TRUE(target_->Delete(Keys("checkpoint/").front()).ok());
   const Status recovered = Recover();
   EXPECT_EQ(recovered.code(), StatusCode::kCorruption);
@@ -382,16 +390,30 @@ TEST_F(RecoverTest, TakingOverFencesTheOldOwner) {
     // A trial: mounted, written to, and nobody is disturbed.
     auto trial = OpenRecovered();
     ASSERT_TRUE(trial.ok()) << trial.status().ToString();
+    ASSERT_TRUE((*trial)->MakeDirectory(kRootNode, "trial", 0755, {}).ok());
+    ASSERT_TRUE((*trial)->Commit().ok());
     std::ofstream(Recovered() + "/control.sock");
-    EXPECT_EQ(TakeOver(RealWorld(), Recovered()).code(), StatusCode::kBusy);
+    EXPECT_EQ(TakeOver(RealWorld(), Recovered()).status().code(),
+              StatusCode::kBusy);
     ASSERT_TRUE((*trial)->Close().ok());
   }
+  replicator_.reset();
+  volume_.Reopen();  // of the same generation as the trial was
   volume_.MakeFile("still-here", "x");
   Ship();
   replicator_.reset();
 
-  const Status taken = TakeOver(RealWorld(), Recovered());
-  ASSERT_TRUE(taken.ok()) << taken.ToString();
+  // What it wrote meanwhile is given up only when somebody insists.
+  const auto refused = TakeOver(RealWorld(), Recovered());
+  EXPECT_EQ(refused.status().code(), StatusCode::kPreconditionFailed);
+  EXPECT_THAT(
+      refused.status().message(),
+      HasSubstr(fmt::format("commit {} of", volume_->head().seq.value)));
+  EXPECT_TRUE(LoadConfig(Env::Posix(), Recovered())->detached);
+  EXPECT_EQ(Keys("owner/").size(), 2U);  // of its two openings
+  const auto taken =
+      TakeOver(RealWorld(), Recovered(), {.give_up_newer = true});
+  ASSERT_TRUE(taken.ok()) << taken.status().ToString();
   auto mine = OpenRecovered();
   ASSERT_TRUE(mine.ok()) << mine.status().ToString();
   const auto config = LoadConfig(Env::Posix(), Recovered());
@@ -427,11 +449,46 @@ TEST_F(RecoverTest, WithoutAReachableTargetNothingIsTakenOver) {
   replicator_.reset();
   ASSERT_TRUE(
       Env::Posix().Rename(dir_.Path("second"), dir_.Path("unplugged")).ok());
-  EXPECT_EQ(TakeOver(RealWorld(), Recovered()).code(),
+  EXPECT_EQ(TakeOver(RealWorld(), Recovered()).status().code(),
             StatusCode::kUnavailable);
   const auto config = LoadConfig(Env::Posix(), Recovered());
   ASSERT_TRUE(config.ok());
   EXPECT_TRUE(config->detached);
+}
+
+// Its old owner would go on shipping there, and nobody knew.
+TEST_F(RecoverTest, ATargetThatCantBeTakenOverIsNamed) {
+  ASSERT_TRUE(Recover().ok());
+  replicator_.reset();
+  ASSERT_TRUE(ChangeConfig(Env::Posix(), Recovered(), [](VolumeConfig* config) {
+                config->targets.push_back({"bank", "dir:/not/there", {}});
+                return OkStatus();
+              }).ok());
+  const auto taken = TakeOver(RealWorld(), Recovered());
+  ASSERT_TRUE(taken.ok()) << taken.status().ToString();
+  ASSERT_EQ(taken->left.size(), 1U);
+  EXPECT_THAT(taken->left.front(), HasSubstr("bank: not there"));
+}
+
+// Its head, and what a trial wrote after it, are newer than what a target has.
+TEST_F(RecoverTest, AVolumeThatIsAheadOfItsTargetsTakesOverAsItIs) {
+  ASSERT_TRUE(Recover().ok());
+  replicator_.reset();
+  for (const bool checkpoint : {false, true}) {
+    {
+      auto trial = OpenRecovered();
+      ASSERT_TRUE(trial.ok()) << trial.status().ToString();
+      const std::string name = checkpoint ? "two" : "one";
+      ASSERT_TRUE((*trial)->MakeDirectory(kRootNode, name, 0755, {}).ok());
+      ASSERT_TRUE((*trial)->Commit().ok());
+      if (checkpoint) {
+        ASSERT_TRUE((*trial)->Checkpoint().ok());
+      }
+      ASSERT_TRUE((*trial)->Close().ok());
+    }
+    const auto taken = TakeOver(RealWorld(), Recovered());
+    EXPECT_TRUE(taken.ok()) << taken.status().ToString();
+  }
 }
 
 }  // namespace
