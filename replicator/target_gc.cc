@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "replicator/checkpoint.h"
-#include "replicator/owner.h"
 
 namespace trefoil {
 
@@ -33,8 +32,7 @@ struct TargetGc::Listing {
   [[nodiscard]] bool IsDisownedBy(const OwnerClaim& claim) const {
     const auto disowned = [&](const Object& object) {
       return object.parsed.kind != ObjectKind::kPack &&
-             object.parsed.generation < claim.name.generation &&
-             object.parsed.number > claim.base_seq.value;
+             Disowns(claim, object.parsed.generation, object.parsed.number);
     };
     return std::any_of(checkpoints.begin(), checkpoints.end(), disowned) ||
            std::any_of(others.begin(), others.end(), disowned);
@@ -104,9 +102,11 @@ Result<bool> TargetGc::FindNeeded(CommitSeq watermark, Needed* needed) {
   return true;
 }
 
-// Only a checkpoint that is still the primary's own counts as the newest one.
+// Only a checkpoint that is still the primary's own counts as the newest one,
+// and one that its owner does not stand for can't take its place.
 Result<TargetGc::Bound> TargetGc::FindBound(const Place& place,
-                                            const Listing& listing) {
+                                            const Listing& listing,
+                                            const Claims& claims) {
   Bound bound;
   TREFOIL_ASSIGN(const auto newest, source_.NewestCheckpoint());
   if (!newest) return bound;
@@ -121,9 +121,14 @@ Result<TargetGc::Bound> TargetGc::FindBound(const Place& place,
   bound.kept.insert(at->parsed.name);
   for (auto before = at; before != listed.begin();) {
     --before;
-    if (before->parsed.number >= at->parsed.number) continue;
-    bound.kept.insert(before->parsed.name);
-    bound.last_spent = CommitSeq(before->parsed.number);
+    const ParsedKey& parsed = before->parsed;
+    const bool is_disowned =
+        std::any_of(claims.begin(), claims.end(), [&](const auto& claim) {
+          return Disowns(claim.second, parsed.generation, parsed.number);
+        });
+    if (is_disowned || parsed.number >= at->parsed.number) continue;
+    bound.kept.insert(parsed.name);
+    bound.last_spent = CommitSeq(parsed.number);
     break;
   }
   return bound;
@@ -187,7 +192,8 @@ Status TargetGc::Look(const Place& place, int64_t now_nanos,
     Forget();
     return present;
   }
-  TREFOIL_ASSIGN(const Bound bound, FindBound(place, listing));
+  TREFOIL_ASSIGN(const Claims claims, ReadClaims(place.target));
+  TREFOIL_ASSIGN(const Bound bound, FindBound(place, listing, claims));
   std::vector<ObjectItem> spent;
   for (const Listing::Object& object : listing.others) {
     if (needed.names.contains(object.parsed.name)) continue;
@@ -206,31 +212,42 @@ Status TargetGc::Look(const Place& place, int64_t now_nanos,
     }
     spent.push_back({object.key, object.parsed.name, object.size_bytes});
   }
-  TREFOIL_TRY(FindSpentClaims(place.target, listing, &spent));
+  FindSpentClaims(claims, listing, &spent);
   Remember(spent, now_nanos);
   return OkStatus();
 }
 
-// Our own, which stands above them, says all that fencing needs (O9).
-Status TargetGc::FindSpentClaims(ObjectStore& target, const Listing& listing,
-                                 std::vector<ObjectItem>* spent) {
-  TREFOIL_ASSIGN(std::vector<ClaimName> claims, ListClaims(target));
-  std::erase_if(claims, [this](const ClaimName& claim) {
-    return claim.generation >= source_.generation();
+// Those that can be read, ours the last of them. One that can't may be of use
+// to whoever looks into it.
+Result<TargetGc::Claims> TargetGc::ReadClaims(ObjectStore& target) {
+  TREFOIL_ASSIGN(std::vector<ClaimName> names, ListClaims(target));
+  std::erase_if(names, [this](const ClaimName& name) {
+    return name.generation > source_.generation();
   });
-  if (claims.size() > kClaimsAtOnce) claims.resize(kClaimsAtOnce);
-  for (const ClaimName& name : claims) {
-    const auto claim = ReadClaim(target, source_.keyring(), name);
-    // One that can't be read may be of use to whoever looks into it.
-    if (claim.status().Is(StatusCode::kCorruption) ||
-        claim.status().Is(StatusCode::kNotFound)) {
-      continue;
+  if (names.size() > kClaimsAtOnce) {
+    names.erase(names.begin() + kClaimsAtOnce - 1, names.end() - 1);
+  }
+  Claims claims;
+  for (const ClaimName& name : names) {
+    auto claim = ReadClaim(target, source_.keyring(), name);
+    if (claim.ok()) {
+      claims.emplace_back(name, std::move(*claim));
+    } else if (!claim.status().Is(StatusCode::kCorruption) &&
+               !claim.status().Is(StatusCode::kNotFound)) {
+      return claim.status();
     }
-    TREFOIL_TRY(claim.status());
-    if (listing.IsDisownedBy(*claim)) continue;
+  }
+  return claims;
+}
+
+// Our own, which stands above them, says all that fencing needs (O9).
+void TargetGc::FindSpentClaims(const Claims& claims, const Listing& listing,
+                               std::vector<ObjectItem>* spent) const {
+  for (const auto& [name, claim] : claims) {
+    if (name.generation >= source_.generation()) continue;
+    if (listing.IsDisownedBy(claim)) continue;
     spent->push_back({ClaimKey(name), Hash256(), 0});
   }
-  return OkStatus();
 }
 
 void TargetGc::Remember(const std::vector<ObjectItem>& spent,

@@ -16,11 +16,13 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "replicator/audit.h"
 #include "replicator/commit_source.h"
 #include "replicator/object_item.h"
+#include "replicator/owner.h"
 
 namespace trefoil {
 
@@ -66,14 +68,18 @@ class TargetGc {
     CommitSeq last_spent;  // commits up to it are not needed for the chain
   };
   struct Listing;
+  // A claim there, by its key's name.
+  using Claims = std::vector<std::pair<ClaimName, OwnerClaim>>;
 
   Result<bool> FindNeeded(CommitSeq watermark, Needed* needed);
-  Result<Bound> FindBound(const Place& place, const Listing& listing);
+  Result<Claims> ReadClaims(ObjectStore& target);
+  Result<Bound> FindBound(const Place& place, const Listing& listing,
+                          const Claims& claims);
   Status CheckPresent(const Place& place, const Needed& needed,
                       const Listing& listing);
   // Claims that were superseded and say nothing that anybody needs to know.
-  Status FindSpentClaims(ObjectStore& target, const Listing& listing,
-                         std::vector<ObjectItem>* spent);
+  void FindSpentClaims(const Claims& claims, const Listing& listing,
+                       std::vector<ObjectItem>* spent) const;
   void Remember(const std::vector<ObjectItem>& spent, int64_t now_nanos);
 
   CommitSource& source_;

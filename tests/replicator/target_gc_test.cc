@@ -186,6 +186,34 @@ TEST_F(TargetGcTest, WhatTheTargetLostIsNoticedAndShippedAgain) {
   ExpectNoDelete();
 }
 
+// Else one damaged object, the newest checkpoint, would cost the copy.
+TEST_F(TargetGcTest, ADisownedCheckpointIsNoneToFallBackOn) {
+  shipping_.options.settle_nanos = 0;
+  source().AddCommits(2, 2);
+  StartUpToDate();
+  const std::string previous = AddCheckpoint();  // of 2
+  shipping_.Stop();
+  // Somebody who was taken over did not know it yet.
+  const std::string disowned =
+      CheckpointKey(Generation(1), CommitSeq(5), Sha256::Of("disowned"));
+  std::filesystem::copy_file(shipping_.target_path() + "/" + previous,
+                             shipping_.target_path() + "/" + disowned);
+  source().NextGeneration();  // continues commit 3
+  StartUpToDate();
+  for (int i = 0; i < 3; ++i) shipping_.Commit(0);
+  const std::string newest = AddCheckpoint();  // of 6
+  const auto packs = source().Packs(source().commits()[0]);
+  source().Retire(packs);
+  shipping_.Commit(0);
+  // Checkpoints go first.
+  EXPECT_TRUE(Eventually([&] {
+    return !Keys().contains(PackKey(packs[0].name)) &&
+           !Keys().contains(PackKey(packs[1].name));
+  }));
+  EXPECT_TRUE(Keys().contains(previous));
+  EXPECT_TRUE(Keys().contains(newest));
+}
+
 TEST_F(TargetGcTest, ClaimsThatDisownNothingGo) {
   shipping_.options.settle_nanos = 0;
   source().AddCommits(3, 1);
