@@ -94,6 +94,28 @@ Status CheckOwnDisk(const TargetOwner& owner,
   return OkStatus();
 }
 
+// A bucket has no id: two names of its server are found out by trying. Of a
+// target that does not answer now nothing is said.
+Status CheckOwnBucket(const TargetOwner& owner,
+                      const std::vector<TargetSettings>& targets,
+                      const TargetSettings& added) {
+  const auto open = [&](const TargetSettings& target) {
+    return OpenVolumeTarget(target, owner.credentials_file, owner.volume_id,
+                            owner.world, owner.cancel, kPatience);
+  };
+  if (IsRemovable(added)) return OkStatus();
+  TREFOIL_ASSIGN(const auto store, open(added));
+  for (const TargetSettings& other : targets) {
+    if (IsRemovable(other)) continue;
+    const auto there = open(other);
+    if (!there.ok()) continue;
+    TREFOIL_ASSIGN(const bool same,
+                   IsSamePlace(*store, **there, owner.world.random));
+    if (same) return InUse(other, "the bucket at " + added.url);
+  }
+  return OkStatus();
+}
+
 Status CheckSettings(const TargetOwner& owner, const TargetSettings& added) {
   TREFOIL_TRY(CheckTargetName(added.name));
   TREFOIL_ASSIGN(const TargetUrl url, ParseTargetUrl(added.url));
@@ -185,6 +207,7 @@ Result<std::string> AddToConfig(const TargetOwner& owner, bool later,
   std::string can = "not looked at yet";
   if (!later) {
     TREFOIL_ASSIGN(can, PrepareTarget(owner, settings));
+    TREFOIL_TRY(CheckOwnBucket(owner, before.targets, *settings));
   }
   TREFOIL_TRY(BeginState(owner, before.targets, *settings));
   TREFOIL_TRY(

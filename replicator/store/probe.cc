@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "fs/base/bytes.h"
@@ -103,15 +102,6 @@ std::string TargetCapabilities::ToString() const {
       conditional_put ? "yes" : "no (owners are settled by waiting)");
 }
 
-std::string TargetCapabilities::ToJson() const {
-  const nlohmann::json json = {{"conditional_put", conditional_put},
-                               {"delete", remove},
-                               {"list_after_write", list_after_write},
-                               {"range_read", range_read},
-                               {"read_after_write", read_after_write}};
-  return json.dump();
-}
-
 Result<TargetCapabilities> ProbeTarget(ObjectStore& store, Random& random) {
   TargetCapabilities can;
   ProbeKey probe(store, random);
@@ -128,6 +118,16 @@ Result<TargetCapabilities> ProbeTarget(ObjectStore& store, Random& random) {
   TREFOIL_TRY(ProbeList(store, probe.key(), false));
   can.remove = true;
   return can;
+}
+
+Result<bool> IsSamePlace(ObjectStore& store, ObjectStore& other,
+                         Random& random) {
+  ProbeKey probe(store, random);
+  const std::string bytes = random.Bytes(64);
+  MemorySource source(bytes);
+  const Status written = store.Put(probe.key(), source, PutMode::kImmutable);
+  if (!written.ok()) return written.WithContext("probe: write");
+  return other.Head(probe.key()).ok();
 }
 
 }  // namespace trefoil

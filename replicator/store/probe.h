@@ -22,10 +22,14 @@ struct TargetCapabilities {
 
   // "write, read, list, delete: yes; conditional PUT: no (...)"
   [[nodiscard]] std::string ToString() const;
-  [[nodiscard]] std::string ToJson() const;
 };
 
 // The error says which step failed and, from the store, why.
 Result<TargetCapabilities> ProbeTarget(ObjectStore& store, Random& random);
+
+// Whether `other` shows what is put into `store`: one place under two names. A
+// place that can't be asked is taken for another one.
+Result<bool> IsSamePlace(ObjectStore& store, ObjectStore& other,
+                         Random& random);
 
 }  // namespace trefoil

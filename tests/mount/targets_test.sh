@@ -61,15 +61,29 @@ expect_clean() {
   "$trefoil" fsck --read-data --recovery-key-file "$work/kit" "$1" \
     >"$work/fsck.log" || fail "fsck of $1: $(cat "$work/fsck.log")"
 }
+s3() { # METHOD PATH
+  curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X "$1" \
+    -H "x-amz-content-sha256: $empty" "$endpoint/$2"
+}
+owners() { # URL
+  case $1 in
+    dir:*) ls -l --time-style=full-iso "${1#dir:}/owner" ;;
+    *) s3 GET 'office?list-type=2' | grep -o '<Key>owner/[^<]*' ;;
+  esac
+}
 expect_recovered() { # URL
   rm -rf "$work/recovered"
+  owners "$1" >"$work/owners"
   "$trefoil" recover --full --from "$1" --recovery-key-file "$work/kit" \
     "$work/recovered" >"$work/recover.log"
   "$trefoil" mount "$work/recovered" "$work/mnt" --log-file "$work/rec.log"
   diff -r "$share" "$work/mnt" || fail "another tree came from $1"
   "$trefoil" snapshot list "$work/mnt" | grep before >/dev/null ||
     fail "no snapshot came from $1"
+  # A trial, which nobody notices.
+  echo trial >"$work/mnt/trial"
   "$trefoil" umount "$work/mnt"
+  owners "$1" | cmp - "$work/owners" || fail "a trial touched the owners of $1"
 }
 
 head -c 24000000 /dev/urandom >"$work/tree/large"
@@ -103,8 +117,7 @@ endpoint=$("$support/ceph-rgw.sh" start "$work/gateway")
 port=${endpoint##*:}
 proxy_port=$("$support/free_ports.py")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X PUT \
-  -H "x-amz-content-sha256: $empty" "$endpoint/office"
+s3 PUT office
 proxy() { # PERCENT_503
   "$support/faultproxy.sh" stop "$work/proxy" 2>/dev/null || true
   P503=$1 "$support/faultproxy.sh" start "$work/proxy" "$port" $proxy_port \
@@ -150,6 +163,10 @@ grep -q 'copies left: primary, second' "$work/out" ||
 mount_share
 "$trefoil" sync --timeout 120 "$share"
 expect_clean "s3+$endpoint/office"
+proxy 0
+refused 'is target cloud of this volume already' \
+  "$trefoil" target add "$share" twin "$slow"
+"$support/faultproxy.sh" stop "$work/proxy"
 
 echo "- disks take turns"
 for disk in red blue; do
