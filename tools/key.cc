@@ -79,6 +79,19 @@ Status Finish(Changing& changing) {
   return OkStatus();
 }
 
+// The same where `file` (null: none) holds a secret that the change brings: it
+// goes only when the change surely did not come about.
+Status Finish(Changing& changing, NewSecretFile* file) {
+  const Status done = Finish(changing);
+  if (file == nullptr || !changing.change->may_count()) return done;
+  file->Keep();
+  if (!done.ok()) {
+    Warn(fmt::format("{} is kept: what is in it may open the volume by now",
+                     file->path()));
+  }
+  return done;
+}
+
 Result<SecretBytes> NewPassphrase(const KeyArguments& arguments) {
   if (!arguments.new_passphrase_file.empty()) {
     return ReadPassphraseFile(arguments.new_passphrase_file);
@@ -217,8 +230,7 @@ Status MakeKit(const KeyArguments& arguments) {
   TREFOIL_TRY(file->Write(
       RecoveryKitText({change.object.volume_id, world.clock.WallNanos(),
                        slot.secret, config.targets})));
-  TREFOIL_TRY(Finish(changing));
-  file->Keep();
+  TREFOIL_TRY(Finish(changing, file.get()));
   Print(fmt::format("recovery kit {}: {} (print it, then remove the file)", id,
                     file->path()));
   return OkStatus();
@@ -246,8 +258,7 @@ Status Rotate(const KeyArguments& arguments) {
   if (file != nullptr) {
     TREFOIL_TRY(file->Write(WriteVolumeKey(change.secrets.volume_key)));
   }
-  TREFOIL_TRY(Finish(changing));
-  if (file != nullptr) file->Keep();
+  TREFOIL_TRY(Finish(changing, file.get()));
   Print(
       fmt::format("new objects are sealed under data key {}; passphrases "
                   "and recovery keys stay as they are",

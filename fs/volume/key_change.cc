@@ -77,6 +77,7 @@ Status KeyChange::Finish() {
   if (keep_key_file) {
     TREFOIL_TRY(WriteKeyFile(env, next_key_file, secrets.volume_key));
   }
+  may_count_ = true;
   TREFOIL_TRY(WriteVolumeObject(env, world_.random, objects_, object));
   if (reseal) TREFOIL_TRY(RequestReseal(env, volume_path_, secrets));
   if (keep_key_file) {

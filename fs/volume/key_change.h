@@ -37,6 +37,9 @@ class KeyChange {
   // Seals and writes all of it. kInvalidArgument when nothing would open the
   // volume any more.
   Status Finish();
+  // Whether the change may count, whatever Finish answered: then a secret that
+  // it brought must not be thrown away.
+  [[nodiscard]] bool may_count() const { return may_count_; }
   // After Finish: the volume key in a box under the one before, for the mounted
   // volume, which has that one and perhaps no other way to the new.
   [[nodiscard]] std::string HandOver() const;
@@ -50,6 +53,7 @@ class KeyChange {
   LocalTree objects_;
   std::unique_ptr<FileLock> lock_;
   SecretBytes opened_with_;  // the volume key as it was
+  bool may_count_ = false;
 };
 
 }  // namespace trefoil

@@ -11,6 +11,7 @@
 
 #include "fs/object/object_reader.h"
 #include "fs/volume/recovery_key.h"
+#include "tests/support/fault_env.h"
 #include "tests/support/sim_env.h"
 #include "tests/support/temp_dir.h"
 
@@ -116,6 +117,36 @@ TEST_F(KeyChangeTest, RotationShutsOutTheOldKeyAndKeepsEverySlot) {
   ExpectOpens(Typed("kept"));
   ExpectOpens({Secret::Kind::kRecoveryKey, recovery});
   EXPECT_TRUE(Open().ok()) << "the key file is the new key's";
+}
+
+// Whoever keeps a new secret asks this before throwing it away.
+TEST_F(KeyChangeTest, AChangeThatFailsHalfWayMayCount) {
+  Format({});
+  uint64_t counted = 0;
+  for (uint64_t at = 1;; ++at) {
+    SCOPED_TRACE(at);
+    testing::FaultEnv env(Env::Posix());
+    World w{env, Clock::Real(), Random::System()};
+    auto change = KeyChange::Begin(w, volume(), nullptr);
+    ASSERT_TRUE(change.ok()) << change.status().ToString();
+    const std::string passphrase = "p" + std::to_string(at);
+    ASSERT_TRUE(AddSlot(Passphrase(passphrase), w.clock, w.random,
+                        &(*change)->secrets, &(*change)->object)
+                    .ok());
+    env.Arm({.op = testing::FaultOp::kAnyChange, .nth = at});
+    const bool finished = (*change)->Finish().ok();
+    const bool may_count = (*change)->may_count();
+    change->reset();
+    const Secret typed = Typed(passphrase);
+    if (!may_count) ExpectClosed(typed);
+    if (finished) ExpectOpens(typed);
+    if (!finished && Open(&typed).ok()) {
+      ++counted;
+      EXPECT_TRUE(may_count);
+    }
+    if (finished) break;
+  }
+  EXPECT_GT(counted, 0U);
 }
 
 TEST_F(KeyChangeTest, TheLastWayInStays) {
