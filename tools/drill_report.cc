@@ -273,7 +273,8 @@ Result<std::string> WriteReport(Env& env, const DrillReport& report,
                              fmt::gmtime(Seconds(report.begin_nanos))));
   TREFOIL_TRY(env.WriteFileAtomically(base + ".txt", ReportText(report)));
   TREFOIL_TRY(env.WriteFileAtomically(base + ".json", ReportJson(report)));
-  const Json record = {{"time", Seconds(report.end_nanos)},
+  const Json record = {{"url", report.url},
+                       {"time", Seconds(report.end_nanos)},
                        {"verdict", VerdictName(Judge(report))},
                        {"conclusion", Conclusion(report)},
                        {"report", base + ".txt"}};
@@ -289,6 +290,8 @@ void AddDrills(Env& env, const std::string& volume_path,
         env.ReadFile(RecordPath(volume_path, copy.name), kMaxRecordBytes);
     if (!text.ok()) continue;
     const Json json = Json::parse(*text, nullptr, false);
+    // What a target of this name proved elsewhere says nothing of this place.
+    if (TextField(json, "url") != copy.url) continue;
     copy.drill = {.time_seconds = NumberField(json, "time"),
                   .verdict = TextField(json, "verdict"),
                   .conclusion = TextField(json, "conclusion"),

@@ -2,7 +2,7 @@
 // The report of a recovery drill, for an auditor to read and for programs, and
 // its short form, VOLUME/drills/TARGET.json, which `trefoil status` shows:
 //
-//   {"time": seconds, "verdict", "conclusion", "report": path}
+//   {"url", "time": seconds, "verdict", "conclusion", "report": path}
 //
 // Thread rule: values and free functions.
 #pragma once

@@ -56,14 +56,19 @@ print(value)
 P
 }
 everything_in() { find "$1" -printf '%P %s %T@ %m\n' | sort; }
+s3() { # METHOD PATH
+  curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X "$1" \
+    -H "x-amz-content-sha256: $empty" "$endpoint/$2"
+}
+# Every object's key, time, hash and size.
+everything_offsite() { s3 GET 'office?list-type=2' | sed 's/<Contents>/\n&/g'; }
 mount_share() {
   "$trefoil" mount "$work/volume" "$share" --log-file "$work/share.log"
 }
 
 endpoint=$("$support/ceph-rgw.sh" start "$work/gateway")
 empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret -X PUT \
-  -H "x-amz-content-sha256: $empty" "$endpoint/office"
+s3 PUT office
 "$trefoil" init "$work/volume" --second "dir:$work/second" \
   --offsite "s3+$endpoint/office" --recovery-kit "$work/kit" >/dev/null 2>&1
 mount_share
@@ -130,6 +135,8 @@ named=$("$trefoil" snapshot create "$share" --label named)
 rm -r "$share/d1"
 "$trefoil" umount "$share" --wait
 everything_in "$work/second" >"$work/before"
+everything_offsite >"$work/before.offsite"
+grep -q '<Key>owner/' "$work/before.offsite" || fail "nobody owns the bucket"
 drill --all --target second
 expect 0 "each identical in content and metadata"
 sleep 1 # reports are told apart by seconds
@@ -146,6 +153,8 @@ cmp <(paths "$work"/reports/drill-offsite-*.json) \
   <(paths "$work"/reports/drill-second-*.json) || fail "another choice"
 everything_in "$work/second" | cmp - "$work/before" ||
   fail "the drill changed the copy"
+everything_offsite | cmp - "$work/before.offsite" ||
+  fail "the drill changed the bucket"
 
 echo "- a copy that is behind is not a bad one"
 cp -a "$work/second" "$work/second.good"

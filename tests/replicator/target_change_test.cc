@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "fs/base/bytes.h"
+#include "fs/volume/hydration.h"
 #include "replicator/replicator.h"
 #include "replicator/store/dir_store.h"
 #include "replicator/target_state.h"
@@ -245,6 +246,21 @@ TEST_F(TargetChangeTest, TheLastTargetStaysUnlessInsistedOn) {
   EXPECT_TRUE(removed->left.empty());
   EXPECT_TRUE(replicator_->RemoveTarget("second").ok());
   EXPECT_TRUE(Shipped("all", Write("alone")).ok());
+}
+
+TEST_F(TargetChangeTest, WhileDataAreMissingHereNoTargetGoesByItself) {
+  ASSERT_TRUE(AddToConfig("third").ok());
+  ASSERT_TRUE(
+      BeginHydration(Env::Posix(), volume_.path(), {.objects = 1, .bytes = 100})
+          .ok());
+  const auto refused = RemoveFromConfig(Owner(), "third", false);
+  EXPECT_EQ(refused.status().code(), StatusCode::kPreconditionFailed);
+  EXPECT_THAT(refused.status().message(), HasSubstr("'trefoil status'"));
+  EXPECT_EQ(Config().targets.size(), 2U);
+  EXPECT_TRUE(RemoveFromConfig(Owner(), "third", true).ok());
+  ASSERT_TRUE(AddToConfig("third").ok());
+  ASSERT_TRUE(EndHydration(Env::Posix(), volume_.path()).ok());
+  EXPECT_TRUE(RemoveFromConfig(Owner(), "third", false).ok());
 }
 
 TEST_F(TargetChangeTest, ATargetOfADetachedVolumeIsOnlyReadFrom) {

@@ -211,20 +211,25 @@ TEST(DrillReportTest, TheLastOneIsInTheStatus) {
   DrillReport report;
   report.volume = volume.path();
   report.target = "second";
+  report.url = "dir:/mnt/usb";
   report.begin_nanos = report.end_nanos = 1'700'000'000'000'000'000;
   report.problem = "It was rolled back.";
   const auto written =
       WriteReport(Env::Posix(), report, DrillsPath(volume.path()));
   ASSERT_TRUE(written.ok()) << written.status().ToString();
   EXPECT_TRUE(Env::Posix().Exists(*written));
-  std::vector<CopyStatus> copies(2);
+  std::vector<CopyStatus> copies(3);
   copies[0].name = "second";
+  copies[0].url = "dir:/mnt/usb";
   copies[1].name = "offsite";
+  copies[2].name = "second";  // removed, and added at another place
+  copies[2].url = "dir:/mnt/other";
   AddDrills(Env::Posix(), volume.path(), &copies);
   const Json status = StatusToJson(*volume, copies, {});
   EXPECT_EQ(status["copies"][0]["drill"]["verdict"], "failed");
   EXPECT_EQ(status["copies"][0]["drill"]["time"], 1'700'000'000);
   EXPECT_FALSE(status["copies"][1].contains("drill"));
+  EXPECT_FALSE(status["copies"][2].contains("drill"));
   EXPECT_THAT(StatusText(status), HasSubstr("failed: It was rolled back."));
   const StatusVerdict verdict = JudgeStatus(status, 3600);
   EXPECT_EQ(verdict.level, 2);
