@@ -346,12 +346,14 @@ void AddFsckCommand(CLI::App& trefoil, Action* action) {
   fsck->add_option("VOLUME", arguments->place,
                    "The volume, or the URL of one of its copies")
       ->required();
-  fsck->add_flag("--read-data", arguments->read_data,
-                 "Read and hash every byte of every object");
+  CLI::Option* const read_data =
+      fsck->add_flag("--read-data", arguments->read_data,
+                     "Read and hash every byte of every object");
   fsck->add_option("--sample", arguments->sample_percent,
                    "Read and hash so many percent of the packs")
       ->type_name("PERCENT")
-      ->check(CLI::Range(1U, 100U));
+      ->check(CLI::Range(1U, 100U))
+      ->excludes(read_data);
   fsck->add_flag("--repair", arguments->repair,
                  "Replace what is missing or damaged from other copies");
   fsck->add_option("--from", arguments->from,
@@ -360,9 +362,11 @@ void AddFsckCommand(CLI::App& trefoil, Action* action) {
       ->allow_extra_args(false);
   fsck->add_option("--state", arguments->state_file,
                    "Remember here what was verified, to continue from")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->needs(read_data);
   fsck->add_flag("--restart", arguments->restart,
-                 "Do not continue an interrupted check");
+                 "Do not continue an interrupted check")
+      ->needs(read_data);
   fsck->add_flag("--quiet", arguments->quiet, "Show no progress");
   fsck->add_flag("--json", arguments->json, "Print JSON");
   AddSecretOptions(fsck, &arguments->secret);

@@ -26,7 +26,8 @@ std::string_view BaseName(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-// fsck(8) passes these on to every helper; there is nothing to ask or repair.
+// fsck(8) passes these on to every helper. A repair takes objects from other
+// copies: it is asked for by name, never made at boot.
 bool IsForeignFsckOption(std::string_view word) {
   return word == "-a" || word == "-p" || word == "-y" || word == "-n" ||
          word == "-f" || word == "-V" || word == "-T" || word == "-M" ||

@@ -100,6 +100,18 @@ Result<SecretBytes> ReadAll(int fd, size_t max, const std::string& what,
   return Status(StatusCode::kInvalidArgument, what + ": too long for a secret");
 }
 
+bool WaitUntilReadable(int fd, int64_t until_monotonic_nanos) {
+  for (;;) {
+    const int64_t left = until_monotonic_nanos - Clock::Real().MonotonicNanos();
+    if (left <= 0) return false;
+    pollfd waiting{fd, POLLIN, 0};
+    const int ready =
+        poll(&waiting, 1, static_cast<int>(left / kNanosPerMilli));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
 enum class OthersMayRead { kNo, kYes };
 
 Result<SecretBytes> ReadSecretFile(const std::string& path,
@@ -214,12 +226,8 @@ Result<Secret> RunKeyCommand(const std::string& command) {
   writing = UniqueFd();
   const int64_t until = Clock::Real().MonotonicNanos() + kKeyCommandNanos;
   const auto text =
-      ReadAll(reading.get(), kMaxPassphraseBytes, "the key command", [&] {
-        const int64_t left = until - Clock::Real().MonotonicNanos();
-        pollfd waiting{reading.get(), POLLIN, 0};
-        return left > 0 &&
-               poll(&waiting, 1, static_cast<int>(left / kNanosPerMilli)) > 0;
-      });
+      ReadAll(reading.get(), kMaxPassphraseBytes, "the key command",
+              [&] { return WaitUntilReadable(reading.get(), until); });
   if (!text.ok()) kill(pid, SIGKILL);
   int state = 0;
   while (waitpid(pid, &state, 0) < 0 && errno == EINTR) {

@@ -9,6 +9,7 @@
 #include "fs/base/clock.h"
 #include "fs/volume/recovery_key.h"
 #include "tools/qr_code.h"
+#include "tools/report.h"
 #include "tools/volume_path.h"
 
 namespace trefoil {
@@ -22,11 +23,12 @@ constexpr std::pair<const char*, const char*> kTargetOptions[] = {
 };
 
 std::string RecoverCommand(const TargetSettings& target) {
-  std::string command = fmt::format("trefoil recover --from {}", target.url);
+  std::string command =
+      fmt::format("trefoil recover --from {}", ShellWord(target.url));
   for (const auto& [key, option] : kTargetOptions) {
     const auto value = target.options.find(key);
     if (value == target.options.end()) continue;
-    command += fmt::format(" {} {}", option, value->second);
+    command += fmt::format(" {} {}", option, ShellWord(value->second));
   }
   const auto plain = target.options.find("allow_plain_http");
   if (plain != target.options.end() && plain->second == "true") {

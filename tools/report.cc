@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace trefoil {
@@ -36,6 +37,19 @@ std::string OneLine(std::string_view text) {
     }
   }
   return line;
+}
+
+std::string ShellWord(std::string_view text) {
+  const bool is_plain =
+      !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               (c >= '0' && c <= '9') ||
+               std::string_view("/.:_+-@%,=").find(c) != std::string_view::npos;
+      });
+  if (is_plain) return std::string(text);
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
 }
 
 std::string FailureLine(std::string_view what, const Status& error,

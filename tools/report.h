@@ -28,5 +28,7 @@ void Warn(std::string_view text);
 void Print(std::string_view text);
 // `text` with control characters made visible, newlines too.
 std::string OneLine(std::string_view text);
+// `text` as one word of a shell command, quoted where it must be.
+std::string ShellWord(std::string_view text);
 
 }  // namespace trefoil

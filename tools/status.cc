@@ -38,7 +38,9 @@ int RunStatus(const StatusArguments& arguments) {
   if (arguments.check) {
     return RunCheck(status, ParseDuration(arguments.max_age).value_or(0));
   }
-  if (!status.ok()) return Fail("status", status.status());
+  if (!status.ok()) {
+    return Fail("status", status.status(), SecretAdvice(status.status()));
+  }
   const std::string text =
       arguments.json ? JsonText(*status) + "\n" : StatusText(*status);
   fmt::print("{}", text);

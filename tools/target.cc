@@ -43,12 +43,6 @@ struct Arguments {
   SecretArguments secret;
 };
 
-std::string Quoted(const std::string& path) {
-  std::string text = "'";
-  for (const char c : path) text += c == '\'' ? "'\\''" : std::string(1, c);
-  return text + "'";
-}
-
 // An unmounted disk's mountpoint lies on one of these, too.
 Status CheckOwnDisk(const std::string& dir, const std::string& volume,
                     bool same_disk) {
@@ -123,14 +117,19 @@ Status Add(const Arguments& arguments) {
                         }));
   Print(OneLine(fmt::format("{}: {}", settings.name, settings.url)));
   Print(OneLine("  " + TextField(changed.result, "can")));
+  TREFOIL_ASSIGN(const VolumeConfig config,
+                 LoadConfig(Env::Posix(), changed.location.volume));
   if (arguments.later && url.kind == TargetKind::kDir) {
     Print(fmt::format("when its disk is there: trefoil target adopt {} {}",
-                      arguments.volume, settings.name));
+                      ShellWord(arguments.volume), settings.name));
+  } else if (config.detached) {
+    Print(
+        "the volume was recovered: it ships nothing before 'trefoil takeover'");
   } else {
     Print(changed.is_mounted
               ? fmt::format("it gets everything that the volume holds now: "
                             "'trefoil status {}' shows how far it is",
-                            arguments.volume)
+                            ShellWord(arguments.volume))
               : "it gets everything when the volume is mounted");
   }
   AdviseNewKit(changed.location.volume);
@@ -148,7 +147,7 @@ std::string LeftBehind(const Json& removed) {
       disks > 1 ? fmt::format(", on {} disks", disks) : "",
       CountField(removed, "objects"), FormatBytes(CountField(removed, "bytes")),
       disks > 1 ? ", on each disk" : "",
-      is_dir ? "rm -r -- " + Quoted(parsed->path)
+      is_dir ? "rm -r -- " + ShellWord(parsed->path)
              : "everything below " + url + ", with the store's own tools");
 }
 
@@ -234,8 +233,10 @@ Status Adopt(const Arguments& arguments) {
   TREFOIL_TRY((*client)
                   ->Call("target-nudge", Json::object(), kControlTimeoutNanos)
                   .status());
-  Print("it gets everything now; unplug it when 'trefoil sync --target " +
-        arguments.name + "' has returned");
+  Print(
+      fmt::format("it gets everything now; unplug it when 'trefoil sync "
+                  "--target {} {}' has returned",
+                  arguments.name, ShellWord(arguments.volume)));
   return OkStatus();
 }
 

@@ -87,6 +87,13 @@ TEST(ReportTest, AFailureIsOneLineWithAdvice) {
             "trefoil: fsck: a\\x1b[2Jb\\x0ac");
 }
 
+TEST(ReportTest, AShellReadsAWordAsItIs) {
+  EXPECT_EQ(ShellWord("s3+https://h:1/b/p-1"), "s3+https://h:1/b/p-1");
+  EXPECT_EQ(ShellWord("dir:/mnt/my disk"), "'dir:/mnt/my disk'");
+  EXPECT_EQ(ShellWord("it's $(x)"), "'it'\\''s $(x)'");
+  EXPECT_EQ(ShellWord(""), "''");
+}
+
 TEST(TargetsTextTest, DisksThatTakeTurnsAreNamedAndTheOldestIsTold) {
   Json red = {{"id", std::string(32, 'a')},
               {"label", "red"},
