@@ -119,7 +119,24 @@ Result<Reached> TakingOver::Reach(const TargetSettings& settings) {
 // Whoever recovered a while ago would give up what its owner wrote since.
 Status TakingOver::CheckNothingNewer(const Reached& target) {
   const CopyHead head = FindHead(*target.store, claim_.volume_id, *keyring_);
-  if (head.status.Is(StatusCode::kNotFound)) return OkStatus();  // it is empty
+  const bool is_empty =
+      head.status.Is(StatusCode::kNotFound) && head.strangers.empty();
+  if (is_empty) return OkStatus();
+  const auto refused = [&](const std::string& why) {
+    return Status(StatusCode::kPreconditionFailed,
+                  fmt::format("target {} holds {}; insist with --force",
+                              target.settings.name, why));
+  };
+  if (head.status.Is(StatusCode::kCorruption)) {
+    return refused("what can't be compared: " + head.status.message());
+  }
+  if (!head.strangers.empty()) {
+    return refused(fmt::format(
+        "{} commits that this volume has no key for, {} among them: another "
+        "owner changed the keys, or somebody put them there; recover again, "
+        "into another directory, to see",
+        head.strangers.size(), *head.strangers.begin()));
+  }
   TREFOIL_TRY(head.status.WithContext("target " + target.settings.name));
   if (objects_.Head(CommitKey(head.generation, head.seq, head.name)).ok()) {
     return OkStatus();
@@ -135,12 +152,11 @@ Status TakingOver::CheckNothingNewer(const Reached& target) {
     if (is_shared) common = CommitSeq(link.parsed.number);
   }
   if (head.seq <= common) return OkStatus();
-  return {StatusCode::kPreconditionFailed,
-          fmt::format("target {} holds {}, and this volume has of it commit {} "
-                      "and what is before: a takeover would give up the rest; "
-                      "recover again, into another directory, to have it, or "
-                      "insist with --force",
-                      target.settings.name, DescribeHead(head), common.value)};
+  return refused(
+      fmt::format("{}, and this volume has of it commit {} and what is before: "
+                  "a takeover would give up the rest; recover again, into "
+                  "another directory, to have it",
+                  DescribeHead(head), common.value));
 }
 
 Status TakingOver::ReachTargets() {

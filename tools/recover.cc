@@ -61,13 +61,24 @@ Result<std::string> Recover(const RecoverArguments& arguments) {
   return source.head.place;
 }
 
+std::string RecoverAdvice(const std::string& volume, const Status& error) {
+  const std::string advice = SecretAdvice(error);
+  if (!advice.empty()) return advice;
+  const bool was_begun = Env::Posix().Exists(JoinPath(volume, "recovering"));
+  if (!was_begun || error.Is(StatusCode::kAlreadyExists)) {
+    return TargetAdvice(error);
+  }
+  return fmt::format(
+      "what was fetched stays in {}: the same command goes on from there",
+      volume);
+}
+
 int RunRecover(RecoverArguments arguments) {
   arguments.volume = AbsolutePath(arguments.volume);
   const Result<std::string> recovered = Recover(arguments);
   if (!recovered.ok()) {
-    const std::string advice = SecretAdvice(recovered.status());
     return Fail("recover", recovered.status(),
-                advice.empty() ? TargetAdvice(recovered.status()) : advice);
+                RecoverAdvice(arguments.volume, recovered.status()));
   }
   const bool later = FindHydration(Env::Posix(), arguments.volume).has_value();
   Print(fmt::format(

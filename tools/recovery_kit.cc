@@ -80,7 +80,13 @@ std::string Foot(const RecoveryKit& kit) {
       "  4. Look at it: mkdir -p /srv/share; trefoil mount /srv/trefoil "
       "/srv/share\n"
       "  5. When it is to take the place of the lost machine:\n"
-      "       trefoil umount /srv/share; trefoil takeover /srv/trefoil\n";
+      "       trefoil umount /srv/share\n";
+  if (kit.targets.size() > 1) {
+    text +=
+        "       trefoil target add /srv/trefoil NAME URL    (each other "
+        "copy)\n";
+  }
+  text += "       trefoil takeover /srv/trefoil\n";
   return text;
 }
 

@@ -372,8 +372,7 @@ TEST_F(RecoverTest, ADamagedCheckpointCostsNothingWithTheOneBefore) {
 
   // Of the newest commit itself, too.
   options_.at_seq = CommitSeq(ParseObjectKey(newest)->number);
-  const Status at = Recover();
-  ASSERT_TRUE(at.ok()) << at.ToString();
+  ASSERT_TRUE(Recover().ok());
   options_.at_seq.reset();
   ASSERT_TRUE(Env::Posix().RemoveTree(Recovered()).ok());
 
@@ -468,6 +467,14 @@ TEST_F(RecoverTest, ATargetThatCantBeTakenOverIsNamed) {
   ASSERT_TRUE(taken.ok()) << taken.status().ToString();
   ASSERT_EQ(taken->left.size(), 1U);
   EXPECT_THAT(taken->left.front(), HasSubstr("bank: not there"));
+
+  const std::string bytes = "sealed under a later key, for all that is known";
+  MemorySource other(bytes);
+  const std::string key =
+      CommitKey(Generation(9), CommitSeq(99), Sha256::Of(bytes));
+  ASSERT_TRUE(target_->Put(key, other, PutMode::kImmutable).ok());
+  EXPECT_THAT(TakeOver(RealWorld(), Recovered()).status().message(),
+              HasSubstr("no key for"));
 }
 
 // Its head, and what a trial wrote after it, are newer than what a target has.
@@ -478,12 +485,10 @@ TEST_F(RecoverTest, AVolumeThatIsAheadOfItsTargetsTakesOverAsItIs) {
     {
       auto trial = OpenRecovered();
       ASSERT_TRUE(trial.ok()) << trial.status().ToString();
-      const std::string name = checkpoint ? "two" : "one";
+      const char* const name = checkpoint ? "two" : "one";
       ASSERT_TRUE((*trial)->MakeDirectory(kRootNode, name, 0755, {}).ok());
       ASSERT_TRUE((*trial)->Commit().ok());
-      if (checkpoint) {
-        ASSERT_TRUE((*trial)->Checkpoint().ok());
-      }
+      ASSERT_TRUE(!checkpoint || (*trial)->Checkpoint().ok());
       ASSERT_TRUE((*trial)->Close().ok());
     }
     const auto taken = TakeOver(RealWorld(), Recovered());
