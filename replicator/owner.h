@@ -67,8 +67,9 @@ struct OwnerClaim {
   int64_t time_nanos = 0;
 };
 
-// Whether a commit, or a checkpoint of that number, is none of the owner's: it
-// was written by an older generation, beyond the base of `claim`.
+// Whether a commit, or a checkpoint of that number, may be none of the owner's:
+// it was written by an older generation, beyond the base of `claim`. Whoever
+// took a target back wrote such, too, so this is no reason to pass one over.
 inline bool Disowns(const OwnerClaim& claim, Generation generation,
                     uint64_t number) {
   return generation < claim.name.generation && number > claim.base_seq.value;

@@ -138,7 +138,8 @@ Status TakingOver::CheckNothingNewer(const Reached& target) {
         head.strangers.size(), *head.strangers.begin()));
   }
   TREFOIL_TRY(head.status.WithContext("target " + target.settings.name));
-  if (objects_.Head(CommitKey(head.generation, head.seq, head.name)).ok()) {
+  const ParsedKey& last = head.chain.links.back().parsed;
+  if (objects_.Head(CommitKey(last.generation, head.seq, head.name)).ok()) {
     return OkStatus();
   }
   // What a checkpoint stands for here can't be compared any more: its number
