@@ -101,7 +101,7 @@ SetIdRule Request::SetIds(bool kills) {
     if (context->uid == 0 || context->gid == gid) return true;
     std::vector<gid_t> groups(kMaxGroups);
     const int count = fuse_req_getgroups(request_, kMaxGroups, groups.data());
-    groups.resize(std::clamp(count, 0, kMaxGroups));
+    groups.resize(static_cast<size_t>(std::clamp(count, 0, kMaxGroups)));
     return std::find(groups.begin(), groups.end(), gid) != groups.end();
   };
   return {in_group, [this] { set_ids_cleared_ = true; }};

@@ -7,7 +7,7 @@ namespace trefoil {
 namespace {
 
 constexpr const char* kFileName = "hydrating";
-constexpr uint64_t kMaxFileBytes = 4096;
+constexpr uint64_t kMaxPlanBytes = 4096;
 
 uint64_t NumberIn(const nlohmann::json& json, const char* name) {
   const auto at = json.find(name);
@@ -29,7 +29,7 @@ std::optional<HydrationPlan> FindHydration(Env& env,
   const std::string path = JoinPath(volume_path, kFileName);
   if (!env.Exists(path)) return std::nullopt;
   HydrationPlan plan;
-  const auto text = env.ReadFile(path, kMaxFileBytes);
+  const auto text = env.ReadFile(path, kMaxPlanBytes);
   if (!text.ok()) return plan;
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object()) return plan;

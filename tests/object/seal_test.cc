@@ -206,9 +206,9 @@ TEST_F(SealTest, WithoutItsKeyAnObjectIsRefusedByName) {
 
 TEST_F(SealTest, SizesAreMultiplesOfTheirGranule) {
   const ObjectHeader header = Sample(ObjectKind::kPack);
-  for (const size_t raw :
-       {0, 1, 255, 256, 257, 276, 277, 308, 309, 1000, 8191, 8192, 100'000,
-        262'144, 1'000'000, 1'048'576, 3'333'333}) {
+  for (const size_t raw : std::initializer_list<size_t>{
+           0, 1, 255, 256, 257, 276, 277, 308, 309, 1000, 8191, 8192, 100'000,
+           262'144, 1'000'000, 1'048'576, 3'333'333}) {
     const uint64_t bare =
         kHeaderBytes + kFrameHeaderBytes + raw + kTrailerFrameBytes;
     const uint64_t granule =
@@ -234,7 +234,7 @@ TEST_F(SealTest, EqualContentNeverLooksAlike) {
                         {FrameType::kBlock, Noise(11, 64)}});
     const auto salt = HeaderOf(bytes).salt;
     salts.emplace(salt.data(), salt.size());
-    for (const size_t index : {0, 1}) {
+    for (size_t index = 0; index < 2; ++index) {
       const size_t at = kHeaderBytes + index * (kFrameHeaderBytes + 64);
       fields.insert(bytes.substr(at, kFrameFieldBytes));
       payloads.insert(bytes.substr(at + kFrameHeaderBytes, 64));
