@@ -319,7 +319,7 @@ TEST_F(IndexDurabilityTest, FullDiskInACompactionStopsNothing) {
     ASSERT_TRUE(ApplyTo(n * 10).ok());
     ASSERT_TRUE(index_->Flush().ok());
   }
-  for (int wait = 0; failures == 0 && wait < 500; ++wait) {
+  for (int wait = 0; failures == 0 && wait < 12'000; ++wait) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   EXPECT_GT(failures, 0);

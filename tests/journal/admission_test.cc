@@ -49,6 +49,18 @@ class AdmissionTest : public JournalTest {
     const JournalReservation place = journal_->Reserve(Epoch(1), 0, size);
     ASSERT_TRUE(journal_->Write(place, "", std::string(size, 'x')).ok());
   }
+  // What a writer thread does has come to the bound: nothing moves any more. A
+  // thread that has not run for a while looks the same, early on.
+  void WaitForBound() {
+    JournalStats before;
+    JournalStats now;
+    do {
+      before = journal_->stats();
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      now = journal_->stats();
+    } while (now.reserved != before.reserved ||
+             now.used_bytes <= options_.capacity_bytes / 2);
+  }
   // Fills the journal with ordinary records until one has to wait; returns
   // how many there were. The one that waits is let go by Trim.
   uint64_t FillUp() {
@@ -61,11 +73,7 @@ class AdmissionTest : public JournalTest {
         ++count;
       }
     });
-    uint64_t seen = 0;
-    do {
-      seen = count;
-      std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    } while (seen != count);
+    WaitForBound();
     at_bound_ = journal_->stats();
     done = true;
     EXPECT_TRUE(journal_->Trim(Lsn(count)).ok());
@@ -109,11 +117,7 @@ TEST_F(AdmissionTest, UrgentCallersAreServedAtTheBound) {
   std::thread writer([&] {
     while (journal_->Admit(6000, false).ok() && !stopped) Put(6000), ++count;
   });
-  uint64_t used = 0;
-  do {
-    used = journal_->stats().used_bytes;
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  } while (used != journal_->stats().used_bytes);
+  WaitForBound();
   uint64_t urgent = 0;
   Status refused;
   while (urgent < 1000) {

@@ -52,7 +52,7 @@ TEST(DumpsTest, ADaemonThatCrashesLeavesNoCore) {
   share.Init();
   const pid_t pid = fork();
   if (pid == 0) RunDaemon(share);
-  for (int i = 0; i < 1000 && share.DaemonPid() == 0; ++i) {
+  for (int i = 0; i < 12'000 && share.DaemonPid() == 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   ASSERT_EQ(share.DaemonPid(), pid);

@@ -40,7 +40,7 @@ def run(*command, check=True, timeout=120, **options):
     return result.stdout if check else result
 
 
-def wait_until(true, what, seconds=20):
+def wait_until(true, what, seconds=120):
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

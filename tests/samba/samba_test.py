@@ -11,9 +11,9 @@ import hashlib
 import os
 import random
 import re
+import select
 import shutil
 import subprocess
-import time
 import unittest
 
 import smbc
@@ -153,22 +153,22 @@ class FilesTest(SambaTest):
 
     def test_local_changes_are_noticed(self):
         process = run_notify(self.directory)
-        os.close(os.open(self.path("new"), os.O_CREAT | os.O_WRONLY))
-        seen = process.stdout.readline()
+        # Nothing tells when it begins to wait.
+        for number in range(300):
+            os.close(os.open(self.path(f"new{number}"), os.O_CREAT))
+            if select.select([process.stdout], [], [], 0.2)[0]:
+                break
         process.kill()
-        process.communicate()
+        seen, _ = process.communicate()
         self.assertIn("new", seen)
 
 
 def run_notify(directory):
     """smbclient, waiting for changes of `directory`."""
-    process = subprocess.Popen(
+    return subprocess.Popen(
         ["stdbuf", "-oL", "smbclient", "-s", smbd.config, "-p",
          str(smbd.port), "//127.0.0.1/office", PASSWORD, "-U", USER, "-c",
          f"notify {directory}"], stdout=subprocess.PIPE, text=True)
-    # Nothing tells that it waits.
-    time.sleep(1)
-    return process
 
 
 class PastTest(SambaTest):

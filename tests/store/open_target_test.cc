@@ -177,7 +177,7 @@ TEST_F(OpenTargetTest, ACancelledTargetGivesUpAtOnce) {
   });
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_FALSE((*store)->Delete("pack/aa/x").ok());
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
   canceller.join();
 }
 

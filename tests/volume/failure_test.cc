@@ -274,7 +274,7 @@ TEST_F(FailureTest, OfTheSyncOfEverySecond) {
   synced_ = volume_.Find("synced");
   Arm(FaultOp::kSync, "/journal/");
   ASSERT_TRUE(Create("unsynced").ok());
-  for (int i = 0; i < 100 && volume_->status().state == "ok"; ++i) {
+  for (int i = 0; i < 1200 && volume_->status().state == "ok"; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   ExpectReadOnly("journal");

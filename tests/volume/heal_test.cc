@@ -32,7 +32,8 @@ TEST_F(HealTest, EveryFlippedBitThatAReadMeetsIsHealed) {
   for (int i = 0; i < kFiles; ++i) {
     // Small ones travel in commits.
     const std::string name = "file" + std::to_string(i);
-    files[name] = RandomBytes(i % 2 == 0 ? kLarge : 900, 100U + i);
+    files[name] =
+        RandomBytes(i % 2 == 0 ? kLarge : 900, static_cast<uint64_t>(100 + i));
     volume_.MakeFile(name, files[name]);
     ASSERT_TRUE(volume_->Commit().ok());
   }

@@ -47,21 +47,23 @@ TEST_F(HealTest, ManyReadersFetchAnObjectOnce) {
 
 TEST_F(HealTest, NoObjectWaitsForAnother) {
   for (int i = 0; i < 3; ++i) {
-    volume_.MakeFile("file" + std::to_string(i), RandomBytes(kLarge, 7U + i));
+    volume_.MakeFile("file" + std::to_string(i),
+                     RandomBytes(kLarge, static_cast<uint64_t>(7 + i)));
     ASSERT_TRUE(volume_->Commit().ok());
   }
   CopyAside();
   const std::vector<std::string> keys = Keys("pack/");
   ASSERT_EQ(keys.size(), 3U);
   LocalTree objects(Env::Posix(), Objects());
+  // These outlive the healer's threads.
+  std::atomic<bool> hangs{true};
+  std::atomic<int> asked{0};
   Healer healer(objects, Clock::Real(), {});
   healer.SetCopies(Copies());
   for (const std::string& key : keys) Damage(key);
   const Status bad(StatusCode::kCorruption, "bad");
   // From here on a thread is idle.
   ASSERT_TRUE(healer.Fetch(keys[0], 0, bad).ok());
-  std::atomic<bool> hangs{true};
-  std::atomic<int> asked{0};
   faults_.before = [&](const std::string&, std::string_view) {
     ++asked;
     while (hangs) std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -69,7 +71,7 @@ TEST_F(HealTest, NoObjectWaitsForAnother) {
   };
   healer.FetchSoon(keys[1], 0, bad);
   healer.FetchSoon(keys[2], 0, bad);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (asked < 2 && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -92,7 +94,10 @@ TEST_F(HealTest, ACopyThatHangsHoldsUpItsReadersOnlyAndNotForEver) {
   volume_->OnHealWait([&](int change) { waiting += change; });
   Status read;
   std::thread reader([&] { read = Read("file"); });
-  while (asked == 0) std::this_thread::yield();
+  // The copy may be asked before its reader has begun to wait.
+  while (asked == 0 || volume_->status().heals.waiting == 0) {
+    std::this_thread::yield();
+  }
   EXPECT_EQ(waiting, 1);
   // Everybody else goes on.
   volume_.MakeFile("other", RandomBytes(kLarge, 8));
