@@ -125,17 +125,17 @@ bool Shipper::EndSession(const Status& ended) {
   store_.reset();
   in_session_ = false;
   if (stopping()) return false;
+  if (ended.Is(StatusCode::kUnavailable) && options_.removable) {
+    audited_ = false;
+    const MutexLock lock(mu_);
+    disk_is_in_ = false;
+  }
   NoteError(ended);
   SaveStateIfDue();
   full_ = ended.Is(StatusCode::kNoSpace);
   // Fenced is for good (O9): only an explicit takeover ends it, or another
   // disk.
   fenced_ = ended.Is(StatusCode::kFenced) && !options_.removable;
-  if (ended.Is(StatusCode::kUnavailable) && options_.removable) {
-    audited_ = false;
-    const MutexLock lock(mu_);
-    disk_is_in_ = false;
-  }
   failures_ = progressed_ ? 1 : failures_ + 1;
   const int doublings = std::clamp(failures_ - 1, 0, kMaxDoublings);
   const int64_t most = std::min(options_.backoff_max_nanos,

@@ -182,8 +182,10 @@ std::optional<MountUser> FindMountUser(const MountTableEntry& mount) {
     const auto text = ReadProcFile(process.name, "mountinfo");
     if (pid == 0 || !text.ok()) continue;
     for (const MountTableEntry& entry : ParseMountTable(*text)) {
+      // A device number that is free again may be another one's by now.
       if (entry.device_major != mount.device_major ||
-          entry.device_minor != mount.device_minor) {
+          entry.device_minor != mount.device_minor ||
+          entry.type != mount.type || entry.source != mount.source) {
         continue;
       }
       const auto command = ReadProcFile(process.name, "comm");

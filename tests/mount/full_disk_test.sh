@@ -70,7 +70,7 @@ mv "$share/big" "$share/kept/big"
 truncate -s $((size / 2)) "$share/kept/big"
 rm "$share/kept/big"
 for ((second = 0; $(available_mib) < kDiskMiB / 2; ++second)); do
-  ((second < 300)) || fail "space is not back after $second s"
+  ((second < 60)) || fail "space is not back after $second s"
   sleep 1
 done
 echo "space was back after $second s"

@@ -146,8 +146,7 @@ for copy in "$work/volume" "$second --from $offsite"; do
 done
 
 echo "- a lost machine is in use again in seconds"
-# Usually one to two seconds (tests/bench measures it); a busy machine, or a
-# build with sanitizers, is given more, and three tries.
+# The best of three: other work of this machine is not what is measured.
 for _ in 1 2 3; do
   umount "$recovered" 2>/dev/null || true
   rm -rf "$work/recovered"
@@ -161,9 +160,9 @@ for _ in 1 2 3; do
   cmp "$work/tree/d5/file5" "$recovered/d5/file5"
   echo "  first byte of $files files after $first_byte s" \
     "($by_recover s of them in trefoil recover)"
-  ! less "$first_byte" 30 || break
+  ! less "$first_byte" 3 || break
 done
-less "$first_byte" 30 || fail "the first byte took $first_byte s"
+less "$first_byte" 3 || fail "the first byte took $first_byte s"
 "$trefoil" umount "$recovered"
 status_of "$work/recovered" hydration objects_missing | grep '^[1-9]' >/dev/null ||
   fail "everything is here already"

@@ -269,7 +269,7 @@ TEST_F(HydrateTest, AStateOfThePastComesBackWhileItIsHeld) {
   EXPECT_EQ(other_.Describe(), expected_);
   options_.at_nanos = 1;
   Status recovered = Recover();
-  EXPECT_EQ(recovered.code(), StatusCode::kNotFound) << recovered.ToString();
+  EXPECT_EQ(recovered.code(), StatusCode::kTrimmed) << recovered.ToString();
   options_.at_nanos.reset();
   options_.at_seq = CommitSeq(then.seq.value + 1000);
   recovered =
