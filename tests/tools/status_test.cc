@@ -6,11 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "fs/base/env.h"
 #include "fs/base/hash.h"
@@ -60,6 +62,10 @@ TEST_F(StatusTest, AMountedVolumeIsShownByEitherName) {
   share_.Mount();
   Write("a", "content");
   ASSERT_EQ(Share::Trefoil({"sync", share_.mountpoint()}).exit_code, 0);
+  // It is called so when the shipper has looked for more.
+  while (StatusOf(share_.mountpoint())["copies"][0]["state"] == "catching up") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   for (const std::string& place : {share_.mountpoint(), share_.volume()}) {
     const Json status = StatusOf(place);
     EXPECT_EQ(status["mounted"], true);
