@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "fs/base/clock.h"
@@ -129,12 +130,14 @@ std::string DisksText(const Json& copy) {
   const bool is_one = disks.size() == 1 && TextField(disks[0], "label").empty();
   if (is_one) return "";
   std::string text;
+  // Within one second the watermarks tell which came first.
+  const auto age = [](const Json& disk) {
+    return std::pair(NumberField(disk, "complete_time"),
+                     NumberField(disk, "watermark"));
+  };
   const Json* oldest = nullptr;
   for (const Json& disk : disks) {
-    const bool is_older =
-        oldest == nullptr || NumberField(disk, "complete_time") <
-                                 NumberField(*oldest, "complete_time");
-    if (is_older) oldest = &disk;
+    if (oldest == nullptr || age(disk) < age(*oldest)) oldest = &disk;
   }
   for (const Json& disk : disks) {
     const int64_t complete = NumberField(disk, "complete_time");

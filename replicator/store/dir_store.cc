@@ -171,6 +171,12 @@ DirStore::DirStore(Env& env, std::string root,
 Status DirStore::CheckThere() const {
   TREFOIL_ASSIGN(const DirTargetId found, ReadDirTargetId(base_env_, root_));
   if (!expected_ || found == *expected_) return OkStatus();
+  if (found.target_id == expected_->target_id) {
+    return {StatusCode::kUnavailable,
+            fmt::format("not there: {} got the label '{}', it is looked at "
+                        "again under this one",
+                        root_, found.label)};
+  }
   return {StatusCode::kUnavailable,
           fmt::format("not there: {} is another target ({}, expected {}); is "
                       "the right disk plugged in?",

@@ -11,6 +11,22 @@ Status Down() { return {StatusCode::kUnavailable, "the target is down"}; }
 
 }  // namespace
 
+TargetFaults::Hook& TargetFaults::Hook::operator=(Function function) {
+  const MutexLock lock(mu_);
+  function_ = std::move(function);
+  return *this;
+}
+
+Status TargetFaults::Hook::operator()(const std::string& operation,
+                                      std::string_view key) const {
+  Function function;
+  {
+    const MutexLock lock(mu_);
+    function = function_;
+  }
+  return function ? function(operation, key) : OkStatus();
+}
+
 void TargetFaults::SetDown(bool down) {
   const MutexLock lock(mu_);
   down_ = down;
@@ -46,7 +62,7 @@ Status TargetFaults::Before(const std::string& operation,
       if (!done_first_) return Down();
     }
   }
-  return before ? before(operation, key) : OkStatus();
+  return before(operation, key);
 }
 
 Status TargetFaults::After(const std::string& operation, std::string_view key,
@@ -55,7 +71,7 @@ Status TargetFaults::After(const std::string& operation, std::string_view key,
     const MutexLock lock(mu_);
     done_.push_back(operation + " " + std::string(key));
   }
-  if (after) TREFOIL_TRY(after(operation, key));
+  TREFOIL_TRY(after(operation, key));
   const MutexLock lock(mu_);
   return down_ ? Down() : answer;
 }

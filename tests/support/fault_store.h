@@ -2,7 +2,8 @@
 // FaultStore: a store that fails what a test asks it to fail, before or after
 // it was done (an answer that gets lost), and notes every operation in order.
 // The faults live outside of it, so that they outlast a reopened store.
-// Thread rule: thread-safe; set the hooks before the store is used.
+// Thread rule: thread-safe; a hook may be set while the store is used, and one
+// that was replaced may still run.
 #pragma once
 
 #include <functional>
@@ -20,8 +21,17 @@ class TargetFaults {
  public:
   // Asked with the operation (OPEN, PUT, GET, HEAD, LIST, DELETE) and its key
   // or prefix; an error replaces the answer. `before`: nothing was done yet.
-  using Hook =
-      std::function<Status(const std::string& operation, std::string_view key)>;
+  class Hook {
+   public:
+    using Function = std::function<Status(const std::string& operation,
+                                          std::string_view key)>;
+    Hook& operator=(Function function);
+    Status operator()(const std::string& operation, std::string_view key) const;
+
+   private:
+    mutable Mutex mu_;
+    Function function_ GUARDED_BY(mu_);
+  };
   Hook before;
   Hook after;
 

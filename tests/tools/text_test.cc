@@ -113,6 +113,12 @@ TEST(TargetsTextTest, DisksThatTakeTurnsAreNamedAndTheOldestIsTold) {
                               "1970-01-01T00:03:20Z\n"),
                     HasSubstr("  disk bbbbbbbb: away, last up to date "
                               "1970-01-01T00:01:40Z (the oldest)\n")));
+  // In one second: what holds less.
+  status["copies"][0]["disks"][0].update(
+      {{"complete_time", 100}, {"watermark", 7}});
+  status["copies"][0]["disks"][1]["watermark"] = 8;
+  EXPECT_THAT(TargetsText(status), HasSubstr("00:01:40Z (the oldest)\n  disk "
+                                             "bbbbbbbb"));
   // One disk that nobody named is no news.
   status["copies"][0]["disks"] = Json::array({blue});
   EXPECT_THAT(TargetsText(status), Not(HasSubstr("disk")));
