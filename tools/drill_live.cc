@@ -45,8 +45,7 @@ bool HasSnapshot(Volume& volume, const std::string& name, int64_t moment) {
 
 class MountedSide final : public LiveSide {
  public:
-  MountedSide(LiveOptions options, std::unique_ptr<ControlClient> client)
-      : options_(std::move(options)), client_(std::move(client)) {}
+  explicit MountedSide(LiveOptions options) : options_(std::move(options)) {}
   ~MountedSide() override {
     tree_.reset();
     if (!own_snapshot_) return;
@@ -72,8 +71,12 @@ class MountedSide final : public LiveSide {
   [[nodiscard]] CommitSeq believed() const override { return believed_; }
 
  private:
+  // Each call has a connection of its own: the server closes one that is
+  // silent for as long as a comparison takes.
   Result<Json> Call(const std::string& method, const Json& params) {
-    return client_->Call(method, params, kControlTimeoutNanos);
+    TREFOIL_ASSIGN(const auto client,
+                   ControlClient::Connect(options_.location.volume));
+    return client->Call(method, params, kControlTimeoutNanos);
   }
   Status DeleteSnapshot(const std::string& name) {
     return Call("snapshot-delete", {{"name", name}}).status();
@@ -84,7 +87,6 @@ class MountedSide final : public LiveSide {
   Status LearnHeads();
 
   const LiveOptions options_;
-  std::unique_ptr<ControlClient> client_;
   std::unique_ptr<TreeView> tree_;
   std::string snapshot_;
   bool own_snapshot_ = false;
@@ -141,8 +143,10 @@ Status MountedSide::AwaitCopy() {
   const auto until = std::chrono::steady_clock::now() +
                      std::chrono::seconds(options_.wait_seconds);
   while (std::chrono::steady_clock::now() < until) {
+    TREFOIL_ASSIGN(const auto client,
+                   ControlClient::Connect(options_.location.volume));
     const Status reached = SyncTargets(
-        *client_,
+        *client,
         {.target = options_.target,
          .timeout_seconds = std::min(options_.wait_seconds, kSliceSeconds)});
     if (!reached.Is(StatusCode::kTimedOut)) return reached;
@@ -211,9 +215,9 @@ class UnmountedSide final : public LiveSide {
 }  // namespace
 
 Result<std::unique_ptr<LiveSide>> OpenLiveSide(const LiveOptions& options) {
-  auto client = ControlClient::Connect(options.location.volume);
+  const auto client = ControlClient::Connect(options.location.volume);
   if (client.ok()) {
-    auto side = std::make_unique<MountedSide>(options, std::move(*client));
+    auto side = std::make_unique<MountedSide>(options);
     TREFOIL_TRY(side->Begin());
     return std::unique_ptr<LiveSide>(std::move(side));
   }

@@ -10,7 +10,10 @@
 
 #include <map>
 
+#include "fs/control/handlers.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/test_volume.h"
+#include "tools/drill_live.h"
 #include "tools/drill_report.h"
 #include "tools/json_fields.h"
 #include "tools/status_text.h"
@@ -159,6 +162,45 @@ TEST_F(DrillTest, ASampleIsFairAndRepeatable) {
   EXPECT_EQ(drawn.size(), 20U);
   for (const auto& [path, count] : drawn) EXPECT_NEAR(count, 125, 58) << path;
   EXPECT_EQ(DrawSample(*live_, 100, 1, never).paths.size(), 20U);
+}
+
+class NoTargets final : public ControlTargets {
+ public:
+  [[nodiscard]] std::vector<CopyStatus> Copies() const override { return {}; }
+  Status WaitFor(const std::string&, CommitSeq, int64_t) override {
+    return OkStatus();
+  }
+  void Nudge() override {}
+};
+
+// The server closes connections that are silent for long.
+TEST(LiveSideTest, ItsSnapshotGoesThoughNoConnectionLastsThatLong) {
+  TestVolume volume;
+  const testing::TempDir mountpoint;
+  NoTargets targets;
+  ControlIdentity identity;
+  identity.mountpoint = mountpoint.path();
+  ControlHandlers handlers =
+      VolumeHandlers(*volume, targets, Clock::Real(), identity);
+  handlers["snapshot-create"] = [&](ControlCall&) -> Result<Json> {
+    TREFOIL_ASSIGN(const SnapshotInfo made, volume->CreateSnapshot(""));
+    const std::string shown =
+        JoinPath(mountpoint.Path(kSnapshotsName), made.name);
+    TREFOIL_TRY(Env::Posix().CreateDirs(shown));
+    return SnapshotToJson(made);
+  };
+  auto server = ControlServer::Start(volume.path(), handlers);
+  ASSERT_TRUE(server.ok()) << server.status().ToString();
+  LiveOptions options;
+  options.location = {volume.path(), mountpoint.path()};
+  auto live = OpenLiveSide(options);
+  ASSERT_TRUE(live.ok()) << live.status().ToString();
+  ASSERT_EQ(volume->ListSnapshots()->size(), 1U);
+  server->reset();
+  server = ControlServer::Start(volume.path(), handlers);
+  ASSERT_TRUE(server.ok()) << server.status().ToString();
+  live->reset();
+  EXPECT_TRUE(volume->ListSnapshots()->empty());
 }
 
 DrillFile FileOf(FileVerdict verdict) {
