@@ -168,6 +168,7 @@ def find(tree):
         tree, list) else None
 print(find(json.load(sys.stdin)))')
 mkdir "$share/killed"
+: >"$work/closed"
 python3 - "$work/tree" "$share/killed" "$work/closed" <<'P' &
 import os, sys
 source, target, log = sys.argv[1:]
@@ -190,7 +191,10 @@ with open(log, "w") as closed:
             number += 1
 P
 writer=$!
-sleep 1.5
+for _ in {1..600}; do
+  (($(wc -l <"$work/closed") < 500)) || break
+  sleep 0.1
+done
 kill -9 "$pid"
 wait "$writer" || true
 mount_share

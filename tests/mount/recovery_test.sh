@@ -164,15 +164,26 @@ for _ in 1 2 3; do
 done
 less "$first_byte" 3 || fail "the first byte took $first_byte s"
 "$trefoil" umount "$recovered"
+
+echo "- what is not here yet is no error"
+rm -rf "$work/recovered"
+"$trefoil" recover --from "$offsite" "${kit[@]}" "$work/recovered" \
+  >"$work/recover.log"
+sed -i "s#$endpoint#http://127.0.0.1:$proxy_port#" \
+  "$work/recovered/config.toml"
+P503=0 BW=500000 "$support/faultproxy.sh" start "$work/proxy" \
+  "$port" $proxy_port >/dev/null
+"$trefoil" mount "$work/recovered" "$recovered" --log-file "$work/rec.log"
+cmp "$work/tree/d5/file5" "$recovered/d5/file5"
+"$trefoil" umount "$recovered"
 status_of "$work/recovered" hydration objects_missing | grep '^[1-9]' >/dev/null ||
   fail "everything is here already"
 "$trefoil" fsck "$work/recovered" >"$work/fsck.log" ||
   fail "fsck of what is not here yet: $(cat "$work/fsck.log")"
 grep -q 'not here yet' "$work/fsck.log" || fail "fsck: $(cat "$work/fsck.log")"
+"$support/faultproxy.sh" stop "$work/proxy"
 
 echo "- faults, a killed daemon and a killed gateway only delay it"
-sed -i "s#$endpoint#http://127.0.0.1:$proxy_port#" \
-  "$work/recovered/config.toml"
 P503=15 P444=5 BW=8000000 "$support/faultproxy.sh" start "$work/proxy" \
   "$port" $proxy_port >/dev/null
 "$trefoil" mount "$work/recovered" "$recovered" --log-file "$work/rec.log"
