@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <utility>
 
 #include "fs/control/client.h"
 #include "fs/object/verified_ledger.h"
@@ -261,6 +262,23 @@ unsigned ReadersOf(const std::string& place) {
   return place.rfind("s3+", 0) == 0 ? kOfStore : kOfDisk;
 }
 
+// Commits are small and packs are large: how fast the ones are read says
+// nothing of the others.
+void ShowProgress(const FsckArguments& arguments, const CheckProgress& progress,
+                  ProgressLine* line) {
+  const bool reads_packs = arguments.read_data || arguments.sample_percent > 0;
+  const uint64_t done = progress.done_bytes;
+  const uint64_t total = progress.total_bytes;
+  const std::string text = "checking " + arguments.place;
+  if (progress.phase == CheckPhase::kTree) {
+    line->Show(done, total, text + ": comparing");
+  } else if (progress.phase == CheckPhase::kCommits && reads_packs) {
+    line->Show(done, total, text + ": commits");
+  } else {
+    line->ShowRate(done, total, text);
+  }
+}
+
 Result<RepairReport> Check(const FsckArguments& arguments,
                            const std::atomic<bool>& interrupted) {
   ProgressLine line(ProgressLine::Elsewhere::kLines);
@@ -272,9 +290,12 @@ Result<RepairReport> Check(const FsckArguments& arguments,
   options.readers = ReadersOf(arguments.place);
   options.stop = [&interrupted] { return interrupted.load(); };
   if (!arguments.json && !arguments.quiet) {
-    options.progress = [&](uint64_t done, uint64_t total) {
-      line.ShowRate(done, total, "checking " + arguments.place,
-                    options.read_data);
+    options.progress = [&, shown = CheckPhase::kCommits](
+                           const CheckProgress& progress) mutable {
+      if (progress.phase != std::exchange(shown, progress.phase)) {
+        line.RestartRate();
+      }
+      ShowProgress(arguments, progress, &line);
     };
   }
   for (const std::string& place : arguments.from) {

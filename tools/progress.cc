@@ -15,9 +15,11 @@ namespace trefoil {
 namespace {
 
 constexpr size_t kBarWidth = 24;
-constexpr std::chrono::milliseconds kInterval{100};
-constexpr std::chrono::milliseconds kLineInterval{10'000};
+constexpr int64_t kIntervalNanos = 100'000'000;
+constexpr int64_t kLineIntervalNanos = 10'000'000'000;
 constexpr std::string_view kClearLine = "\r\x1b[K";
+
+double ToSeconds(int64_t nanos) { return static_cast<double>(nanos) / 1e9; }
 
 }  // namespace
 
@@ -31,24 +33,51 @@ std::string ProgressBar(uint64_t done, uint64_t total, std::string_view text) {
                      part * 100, OneLine(text));
 }
 
-void ProgressRate::Add(double seconds, uint64_t done) {
-  // What was done long ago counts for less and less.
+ProgressRate::ProgressRate(Clock& clock) : clock_(clock) {}
+
+void ProgressRate::Begin(uint64_t done) {
+  begun_ = true;
+  begin_nanos_ = last_nanos_ = clock_.MonotonicNanos();
+  begin_done_ = done_ = done;
+  steps_ = 0;
+  seconds_ = units_ = 0;
+}
+
+void ProgressRate::Add(uint64_t done, uint64_t total) {
+  total_ = total;
+  if (!begun_ || done < done_) Begin(done);
+  const int64_t now = clock_.MonotonicNanos();
+  // What is done in large pieces by several at once comes in waves: the longer
+  // it goes on, the more of it is looked at.
   constexpr double kMemorySeconds = 15;
-  const double passed = seconds - seconds_;
-  if (passed < 0.2 || done < done_) return;
-  const double now = static_cast<double>(done - done_) / passed;
-  const double weight =
-      per_second_ == 0 ? 1 : 1 - std::exp(-passed / kMemorySeconds);
-  per_second_ += weight * (now - per_second_);
-  seconds_ = seconds;
+  constexpr double kMemoryPart = 0.25;
+  const double memory =
+      std::max(kMemorySeconds, kMemoryPart * ToSeconds(now - begin_nanos_));
+  const double passed = ToSeconds(now - last_nanos_);
+  const double kept = std::exp(-passed / memory);
+  seconds_ = seconds_ * kept + passed;
+  units_ = units_ * kept + static_cast<double>(done - done_);
+  steps_ += done > done_ ? 1 : 0;
+  last_nanos_ = now;
   done_ = done;
 }
 
-std::optional<int64_t> ProgressRate::SecondsLeft(uint64_t done,
-                                                 uint64_t total) const {
-  if (per_second_ <= 0) return std::nullopt;
-  const uint64_t left = total > done ? total - done : 0;
-  return static_cast<int64_t>(static_cast<double>(left) / per_second_);
+bool ProgressRate::HasMeasured() const {
+  constexpr int kMinSteps = 10;
+  constexpr double kMinSeconds = 5;
+  constexpr double kMinPart = 0.01;
+  constexpr double kLongSeconds = 60;  // of whatever part
+  const double seconds = ToSeconds(last_nanos_ - begin_nanos_);
+  if (steps_ < kMinSteps || seconds < kMinSeconds) return false;
+  const uint64_t all = total_ > begin_done_ ? total_ - begin_done_ : 0;
+  return seconds >= kLongSeconds || static_cast<double>(done_ - begin_done_) >=
+                                        kMinPart * static_cast<double>(all);
+}
+
+std::optional<int64_t> ProgressRate::SecondsLeft() const {
+  if (!HasMeasured() || per_second() <= 0) return std::nullopt;
+  const uint64_t left = total_ > done_ ? total_ - done_ : 0;
+  return std::llround(static_cast<double>(left) / per_second());
 }
 
 ProgressLine::ProgressLine(Elsewhere elsewhere)
@@ -60,12 +89,13 @@ ProgressLine::~ProgressLine() {
 
 bool ProgressLine::IsDue() {
   if (!terminal_ && elsewhere_ == Elsewhere::kNothing) return false;
-  const auto now = Clock::now();
+  const int64_t now = Clock::Real().MonotonicNanos();
   const bool first = terminal_ && !shown_;
-  if (!first && now - last_ < (terminal_ ? kInterval : kLineInterval)) {
+  if (!first &&
+      now - last_nanos_ < (terminal_ ? kIntervalNanos : kLineIntervalNanos)) {
     return false;
   }
-  last_ = now;
+  last_nanos_ = now;
   shown_ = true;
   return true;
 }
@@ -80,18 +110,18 @@ void ProgressLine::Show(uint64_t done, uint64_t total, std::string_view text) {
   }
 }
 
-void ProgressLine::ShowRate(uint64_t done, uint64_t total,
-                            std::string_view text, bool bytes) {
-  const std::chrono::duration<double> passed = Clock::now() - start_;
-  rate_.Add(passed.count(), done);
+void ProgressLine::ShowRate(uint64_t done_bytes, uint64_t total_bytes,
+                            std::string_view text) {
+  rate_.Add(done_bytes, total_bytes);
   std::string line(text);
-  if (const auto left = rate_.SecondsLeft(done, total)) {
-    const auto rate = static_cast<uint64_t>(rate_.per_second());
-    line += fmt::format(", {}/s, {} left",
-                        bytes ? FormatBytes(rate) : std::to_string(rate),
-                        FormatDuration(*left));
+  if (rate_.per_second() > 0) {
+    line += fmt::format(", {}/s",
+                        FormatBytes(static_cast<uint64_t>(rate_.per_second())));
   }
-  Show(done, total, line);
+  if (const auto left = rate_.SecondsLeft()) {
+    line += fmt::format(", {} left", FormatDuration(*left));
+  }
+  Show(done_bytes, total_bytes, line);
 }
 
 }  // namespace trefoil

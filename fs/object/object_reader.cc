@@ -11,9 +11,8 @@
 namespace trefoil {
 namespace {
 
-// One request to the store. Larger than any frame, so that at most two pieces
-// are needed to have a frame whole.
-constexpr uint64_t kPieceBytes = 8ULL << 20;
+// At most two pieces are needed to have a frame whole.
+constexpr uint64_t kPieceBytes = kObjectPieceBytes;
 static_assert(kPieceBytes > kMaxStoredFrameBytes);
 
 constexpr std::string_view kTruncated = "the object is truncated";

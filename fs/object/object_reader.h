@@ -12,6 +12,9 @@
 
 namespace trefoil {
 
+// What ReadObject asks the store for at a time, and first, from the beginning.
+inline constexpr uint64_t kObjectPieceBytes = 8ULL << 20;
+
 // The header of the object `key`, checked against what the key says.
 // No key is needed.
 Result<ObjectHeader> ReadObjectHeader(ObjectStore& store, std::string_view key);

@@ -2,9 +2,12 @@
 #include "fs/verify/chain_check.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "fs/index/keys.h"
 #include "fs/index/records.h"
+#include "fs/object/object_reader.h"
+#include "fs/object/read_ahead.h"
 #include "fs/verify/record_check.h"
 #include "fs/verify/state_compare.h"
 
@@ -21,10 +24,15 @@ bool IsCheckpoint(const ChainLink& link) {
 Result<ChainState> ChainCheck::Run(const std::vector<ChainLink>& chain,
                                    bool compare) {
   state_.complete = !chain.empty();
+  std::vector<ObjectInfo> order;
+  for (const ChainLink& link : chain) {
+    order.push_back({link.key, link.size_bytes});
+  }
+  ReadAhead ahead(store_, std::move(order), {readers_, kObjectPieceBytes});
   for (const ChainLink& link : chain) {
     ListedObject* const listed = table_.Find(link.parsed);
     if (listed != nullptr) listed->named = true;
-    const Status read = ReadLink(link);
+    const Status read = ReadLink(ahead, link);
     TREFOIL_TRY(progress_.Object(link.size_bytes));
     if (!read.ok()) {
       state_.complete = false;
@@ -49,15 +57,26 @@ Status ChainCheck::Damaged(ObjectKind kind, std::string key,
       status);
 }
 
-Status ChainCheck::CheckLoose(ListedObject& object) {
-  const std::string key = object.Key();
-  const Status read = ReadCommit(
-      store_, keyring_, key,
-      [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
-      [](const DeltaEntry&) { return OkStatus(); });
-  TREFOIL_TRY(progress_.Object(object.size_bytes));
-  object.bad = !read.ok();
-  return read.ok() ? OkStatus() : Damaged(object.parsed.kind, key, read);
+Status ChainCheck::CheckLoose() {
+  std::vector<ListedObject*> loose;
+  std::vector<ObjectInfo> order;
+  for (ListedObject& object : table_.objects()) {
+    if (!IsInChain(object.parsed.kind) || object.named) continue;
+    loose.push_back(&object);
+    order.push_back({object.Key(), object.size_bytes});
+  }
+  ReadAhead ahead(store_, order, {readers_, kObjectPieceBytes});
+  for (size_t i = 0; i < loose.size(); ++i) {
+    const Status read = ReadCommit(
+        ahead, keyring_, order[i].key,
+        [](const ObjectHeader&, const CommitInfo&) { return OkStatus(); },
+        [](const DeltaEntry&) { return OkStatus(); });
+    TREFOIL_TRY(progress_.Object(order[i].size_bytes));
+    loose[i]->bad = !read.ok();
+    if (read.ok()) continue;
+    TREFOIL_TRY(Damaged(loose[i]->parsed.kind, order[i].key, read));
+  }
+  return OkStatus();
 }
 
 Status ChainCheck::CompareCheckpoints(const ChainLink& commit) {
@@ -86,11 +105,11 @@ Status ChainCheck::CompareCheckpoints(const ChainLink& commit) {
   return OkStatus();
 }
 
-Status ChainCheck::ReadLink(const ChainLink& link) {
+Status ChainCheck::ReadLink(ObjectStore& ahead, const ChainLink& link) {
   packs_seen_.clear();
   retired_seen_.clear();
   TREFOIL_TRY(ReadCommit(
-      store_, keyring_, link.key,
+      ahead, keyring_, link.key,
       [&](const ObjectHeader& header, const CommitInfo& info) {
         return OnInfo(link, header, info);
       },

@@ -27,16 +27,18 @@ struct ChainState {
 
 class ChainCheck {
  public:
-  // All outlive this. `volume_id` is compared when it is known.
+  // All outlive this. `volume_id` is compared when it is known. `readers`
+  // threads read at a time.
   ChainCheck(ObjectStore& store, const Keyring& keyring, Index& scratch,
              ObjectTable& table, std::optional<VolumeId> volume_id,
-             Findings& findings, ProgressMeter& progress)
+             Findings& findings, ProgressMeter& progress, unsigned readers)
       : store_(store),
         keyring_(keyring),
         table_(table),
         volume_id_(volume_id),
         findings_(findings),
         progress_(progress),
+        readers_(readers),
         scratch_(scratch),
         writer_(scratch) {}
 
@@ -44,13 +46,14 @@ class ChainCheck {
   // its commits are compared with what the commits give. An error says that
   // the store can't be read.
   Result<ChainState> Run(const std::vector<ChainLink>& chain, bool compare);
-  // Reads a commit or checkpoint that belongs to no chain, for its own sake.
-  Status CheckLoose(ListedObject& object);
+  // Reads the commits and checkpoints that belong to no chain, for their own
+  // sake.
+  Status CheckLoose();
 
  private:
   Status Damaged(ObjectKind kind, std::string key, const Status& status);
   Status CompareCheckpoints(const ChainLink& commit);
-  Status ReadLink(const ChainLink& link);
+  Status ReadLink(ObjectStore& ahead, const ChainLink& link);
   Status OnInfo(const ChainLink& link, const ObjectHeader& header,
                 const CommitInfo& info);
   Status OnEntry(const ChainLink& link, const DeltaEntry& entry);
@@ -68,6 +71,7 @@ class ChainCheck {
   const std::optional<VolumeId> volume_id_;
   Findings& findings_;
   ProgressMeter& progress_;
+  const unsigned readers_;
   Index& scratch_;
   BatchWriter writer_;
 

@@ -63,28 +63,34 @@ class Findings {
   std::unordered_set<std::string> seen_;  // code, place and text
 };
 
-// Tells the caller's progress function how far the objects are checked.
+// Tells the caller's progress function how far the check is.
 class ProgressMeter {
  public:
   explicit ProgressMeter(const VerifyOptions& options) : options_(options) {}
-  void SetTotal(uint64_t total) { total_ = total; }
-  // An object of this size was checked. kUnavailable when that is to be the
-  // last one.
+  // So much is to be read.
+  void Expect(uint64_t size_bytes) { progress_.total_bytes += size_bytes; }
+  // An object of this size need not be read after all.
+  void Skip(uint64_t size_bytes) { progress_.total_bytes -= size_bytes; }
+  void Begin(CheckPhase phase) {
+    progress_.phase = phase;
+    Tell();
+  }
+  // An object of this size was read. kUnavailable when that is to be the last
+  // one.
   Status Object(uint64_t size_bytes) {
-    done_ += options_.read_data ? size_bytes : 1;
-    if (options_.progress) options_.progress(done_, total_);
+    progress_.done_bytes += size_bytes;
+    Tell();
     if (!options_.stop || !options_.stop()) return OkStatus();
     return {StatusCode::kUnavailable, "interrupted"};
   }
-  // One of this size need not be checked.
-  void Skip(uint64_t size_bytes) {
-    total_ -= options_.read_data ? size_bytes : 1;
-  }
 
  private:
+  void Tell() {
+    if (options_.progress) options_.progress(progress_);
+  }
+
   const VerifyOptions& options_;
-  uint64_t done_ = 0;
-  uint64_t total_ = 0;
+  CheckProgress progress_;
 };
 
 }  // namespace trefoil

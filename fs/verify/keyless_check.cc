@@ -11,10 +11,6 @@ constexpr std::string_view kClaimPrefix = "owner/";
 constexpr size_t kGenerationDigits = 16;
 constexpr uint64_t kMaxClaimBytes = 4096;
 
-bool IsInChain(ObjectKind kind) {
-  return kind == ObjectKind::kCommit || kind == ObjectKind::kCheckpoint;
-}
-
 // As the generation in a key is written.
 std::string GenerationHex(Generation generation) {
   std::string big_endian;
@@ -30,33 +26,32 @@ Status KeylessCheck::CheckChain(const std::vector<ChainLink>& chain) {
       listed->named = true;
     }
   }
+  std::vector<ListedObject*> all;
   for (ListedObject& object : table_.objects()) {
-    if (!IsInChain(object.parsed.kind)) continue;
-    TREFOIL_TRY(CheckObject(object));
-    TREFOIL_TRY(progress_.Object(object.size_bytes));
+    if (IsInChain(object.parsed.kind)) all.push_back(&object);
   }
-  return OkStatus();
+  return HashObjectsOf(
+      store_, all, readers_,
+      [this](const HashedObject& result) { return Judge(result); });
 }
 
-Status KeylessCheck::CheckObject(ListedObject& object) {
+Status KeylessCheck::Judge(const HashedObject& result) {
+  ListedObject& object = *result.object;
   const std::string key = object.Key();
-  Status status = VerifyOnMedium(store_, key, object.size_bytes);
-  if (status.ok()) {
-    const auto header = ReadObjectHeader(store_, key);
-    status = header.status();
-    if (header.ok() && header->volume_id != volume_id_) {
-      status = {StatusCode::kCorruption, key + ": belongs to another volume"};
-    } else if (header.ok() && header->cipher == Cipher::kNone) {
-      status = {StatusCode::kCorruption,
-                key + ": is not encrypted, as every object of this volume is"};
-    }
+  Status status = result.hashed.ok() ? result.header : result.hashed;
+  if (status.ok() && result.volume_id != volume_id_) {
+    status = {StatusCode::kCorruption, key + ": belongs to another volume"};
+  } else if (status.ok() && result.cipher == Cipher::kNone) {
+    status = {StatusCode::kCorruption,
+              key + ": is not encrypted, as every object of this volume is"};
   }
   object.bad = !status.ok();
   const bool is_checkpoint = object.parsed.kind == ObjectKind::kCheckpoint;
-  return status.ok() ? status
-                     : findings_.ErrorOf(is_checkpoint ? "damaged-checkpoint"
-                                                       : "damaged-commit",
-                                         key, status);
+  if (object.bad) {
+    TREFOIL_TRY(findings_.ErrorOf(
+        is_checkpoint ? "damaged-checkpoint" : "damaged-commit", key, status));
+  }
+  return progress_.Object(object.size_bytes);
 }
 
 Status KeylessCheck::CheckClaims() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fs/verify/findings.h"
+#include "fs/verify/object_hasher.h"
 #include "fs/verify/object_table.h"
 #include "fs/volume/rebuild.h"
 
@@ -16,15 +17,16 @@ namespace trefoil {
 
 class KeylessCheck {
  public:
-  // All outlive this.
+  // All outlive this. `readers` threads read at a time.
   KeylessCheck(ObjectStore& store, ObjectTable& table,
                const VolumeId& volume_id, Findings& findings,
-               ProgressMeter& progress)
+               ProgressMeter& progress, unsigned readers)
       : store_(store),
         table_(table),
         volume_id_(volume_id),
         findings_(findings),
-        progress_(progress) {}
+        progress_(progress),
+        readers_(readers) {}
 
   // Hashes all commits and checkpoints; marks those of `chain` (oldest first)
   // as named. That they follow each other without a gap was found when the
@@ -35,7 +37,7 @@ class KeylessCheck {
   void Conclude();
 
  private:
-  Status CheckObject(ListedObject& object);
+  Status Judge(const HashedObject& result);
   Status CheckClaim(const ObjectInfo& info);
   void CheckBase(const std::string& key, const ObjectHeader& header);
 
@@ -44,6 +46,7 @@ class KeylessCheck {
   const VolumeId volume_id_;
   Findings& findings_;
   ProgressMeter& progress_;
+  const unsigned readers_;
 };
 
 }  // namespace trefoil

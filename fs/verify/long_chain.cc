@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "fs/object/object_reader.h"
+#include "fs/object/read_ahead.h"
 
 namespace trefoil {
 namespace {
@@ -33,6 +34,15 @@ const ChainLink* FindCommit(const ByNumber& commits, uint64_t number,
   return nullptr;
 }
 
+std::vector<ObjectInfo> NewestFirst(const ByNumber& commits, uint64_t newest) {
+  std::vector<ObjectInfo> newest_first;
+  for (auto at = commits.rbegin(); at != commits.rend(); ++at) {
+    if (at->first > newest) continue;
+    newest_first.push_back({at->second.key, at->second.size_bytes});
+  }
+  return newest_first;
+}
+
 // What can't be read ends the chain here; it is reported elsewhere.
 std::optional<Hash256> PreviousOf(ObjectStore& store, const ChainLink& link) {
   const auto header = ReadObjectHeader(store, link.key);
@@ -43,13 +53,16 @@ std::optional<Hash256> PreviousOf(ObjectStore& store, const ChainLink& link) {
 }  // namespace
 
 Result<std::vector<ChainLink>> LongestChain(ObjectStore& store,
-                                            std::vector<ChainLink> chain) {
+                                            std::vector<ChainLink> chain,
+                                            unsigned readers) {
   if (chain.empty() || chain.front().parsed.kind != ObjectKind::kCheckpoint) {
     return chain;
   }
   TREFOIL_ASSIGN(const ByNumber commits, ListByNumber(store, "commit/"));
   TREFOIL_ASSIGN(const ByNumber checkpoints,
                  ListByNumber(store, "checkpoint/"));
+  ReadAhead headers(store, NewestFirst(commits, chain.front().parsed.number),
+                    {readers, kHeaderBytes});
   std::vector<ChainLink> before;    // newest first
   std::vector<ChainLink> complete;  // as much of it as has a beginning
   std::optional<Hash256> name = PreviousOf(store, chain.front());
@@ -57,7 +70,7 @@ Result<std::vector<ChainLink>> LongestChain(ObjectStore& store,
     const ChainLink* const commit = FindCommit(commits, number, *name);
     if (commit == nullptr) break;
     before.push_back(*commit);
-    name = PreviousOf(store, *commit);
+    name = PreviousOf(headers, *commit);
     if (--number == 0) complete = before;
     const auto [first, end] = checkpoints.equal_range(number);
     for (auto at = first; at != end && name; ++at) {

@@ -11,8 +11,10 @@ namespace trefoil {
 
 // `chain`, or where it begins with a checkpoint and the commits before that are
 // still there, the chain from an older checkpoint or from the first commit on,
-// without the one that it began with.
+// without the one that it began with. `readers` threads ask for headers at a
+// time.
 Result<std::vector<ChainLink>> LongestChain(ObjectStore& store,
-                                            std::vector<ChainLink> chain);
+                                            std::vector<ChainLink> chain,
+                                            unsigned readers);
 
 }  // namespace trefoil

@@ -20,7 +20,9 @@ HashedObject HashOne(ObjectStore& store, ListedObject& object) {
   if (!result.hashed.ok()) return result;
   const auto header = ReadObjectHeader(store, key);
   result.header = header.status();
-  if (header.ok()) result.volume_id = header->volume_id;
+  if (!header.ok()) return result;
+  result.volume_id = header->volume_id;
+  result.cipher = header->cipher;
   return result;
 }
 

@@ -16,6 +16,7 @@ struct HashedObject {
   Status hashed;  // its bytes against its name, from the medium
   Status header;  // when `hashed` is OK
   VolumeId volume_id;
+  Cipher cipher = Cipher::kNone;
 };
 
 // Calls `done` for each of `objects`, in the order in which they are ready, in

@@ -23,6 +23,10 @@ struct ListedObject {
   [[nodiscard]] std::string Key() const;
 };
 
+inline bool IsInChain(ObjectKind kind) {
+  return kind == ObjectKind::kCommit || kind == ObjectKind::kCheckpoint;
+}
+
 class ObjectTable {
  public:
   // Lists all of `store`. Objects that are not Trefoil's are reported.

@@ -169,22 +169,24 @@ Result<bool> Repair::FillChain() {
     return false;
   }
   uint64_t newest = 0;
+  std::set<std::string, std::less<>> here;
   for (const char* prefix : {"commit/", "checkpoint/"}) {
     TREFOIL_TRY(store_.List(prefix, "", [&](const ObjectInfo& info) {
       const auto parsed = ParseObjectKey(info.key);
       if (parsed.ok()) newest = std::max(newest, parsed->number);
+      here.insert(info.key);
       return true;
     }));
   }
   bool changed = false;
   for (const ObjectCopy& copy : options_.copies) {
-    const auto chain = FindChain(*copy.store, **keyring);
+    const auto chain = FindChain(*copy.store, **keyring, options_.readers);
     if (!chain.ok()) {
       LogWarning("verify", "{}: {}", copy.name, chain.status().message());
       continue;
     }
     for (const ChainLink& link : *chain) {
-      if (link.parsed.number > newest || store_.Head(link.key).ok()) continue;
+      if (link.parsed.number > newest || here.contains(link.key)) continue;
       TREFOIL_ASSIGN(const bool healed, Heal(link.key));
       changed = changed || healed;
     }

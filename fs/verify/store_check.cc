@@ -18,10 +18,6 @@ constexpr int64_t kStateLastsNanos = 7LL * 24 * 3600 * 1'000'000'000;
 // How much of an interrupted check is done again, at most.
 constexpr int64_t kSaveNanos = 10'000'000'000;
 
-bool IsInChain(ObjectKind kind) {
-  return kind == ObjectKind::kCommit || kind == ObjectKind::kCheckpoint;
-}
-
 }  // namespace
 
 Status StoreCheck::Run(std::optional<CommitSeq> newest) {
@@ -36,20 +32,18 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
   TREFOIL_ASSIGN(table_, ObjectTable::List(store_, findings_));
   findings_.report().objects = table_.objects().size();
   findings_.report().bytes = table_.bytes();
-  progress_.SetTotal(options_.read_data ? table_.bytes()
-                                        : table_.objects().size());
+  for (const ListedObject& object : table_.objects()) {
+    if (IsRead(object)) progress_.Expect(object.size_bytes);
+  }
+  progress_.Begin(CheckPhase::kCommits);
   for (const ChainLink& link : chain_) {
     if (link.parsed.kind == ObjectKind::kCommit) ++findings_.report().commits;
   }
   if (keyless_) return CheckWithoutKey();
   ChainCheck chain(store_, *keyring_, scratch(), table_, volume_id_, findings_,
-                   progress_);
+                   progress_, readers_);
   TREFOIL_ASSIGN(state_, chain.Run(chain_, options_.read_data));
-  for (ListedObject& object : table_.objects()) {
-    if (IsInChain(object.parsed.kind) && !object.named) {
-      TREFOIL_TRY(chain.CheckLoose(object));
-    }
-  }
+  TREFOIL_TRY(chain.CheckLoose());
   TREFOIL_TRY(HashObjects());
   if (!state_.complete) {
     if (has_chain_) {
@@ -58,6 +52,7 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
     }
     return OkStatus();
   }
+  progress_.Begin(CheckPhase::kTree);
   MetadataState metadata{scratch(), scratch(),    store_,
                          table_,    state_.epoch, {name_key_, nullptr},
                          elsewhere_};
@@ -65,7 +60,8 @@ Status StoreCheck::Run(std::optional<CommitSeq> newest) {
 }
 
 Status StoreCheck::CheckWithoutKey() {
-  KeylessCheck check(store_, table_, *volume_id_, findings_, progress_);
+  KeylessCheck check(store_, table_, *volume_id_, findings_, progress_,
+                     readers_);
   TREFOIL_TRY(check.CheckChain(chain_));
   if (has_chain_) state_.seq = CommitSeq(chain_.back().parsed.number);
   TREFOIL_TRY(HashObjects());
@@ -75,7 +71,7 @@ Status StoreCheck::CheckWithoutKey() {
 }
 
 Status StoreCheck::FindCommits() {
-  auto chain = FindChain(store_, *keyring_);
+  auto chain = FindChain(store_, *keyring_, readers_);
   if (!chain.ok()) {
     return findings_.ErrorOf("broken-chain", store_.Describe(), chain.status());
   }
@@ -89,7 +85,7 @@ Status StoreCheck::FindCommits() {
     checkpoint_ = CommitSeq(chain_.front().parsed.number);
   }
   if (options_.read_data) {
-    TREFOIL_ASSIGN(chain_, LongestChain(store_, std::move(chain_)));
+    TREFOIL_ASSIGN(chain_, LongestChain(store_, std::move(chain_), readers_));
   }
   has_chain_ = !chain_.empty();
   if (!has_chain_) {
@@ -134,10 +130,7 @@ Status StoreCheck::HashObjects() {
       due.push_back(&object);
       continue;
     }
-    if (!options_.read_data) {
-      TREFOIL_TRY(progress_.Object(object.size_bytes));
-      continue;
-    }
+    if (!IsRead(object)) continue;
     progress_.Skip(object.size_bytes);
     ++before;
   }
@@ -147,9 +140,9 @@ Status StoreCheck::HashObjects() {
                        " objects were verified before the check was "
                        "interrupted, and not again");
   }
-  const unsigned readers = world_.env.single_threaded() ? 1 : options_.readers;
+  progress_.Begin(CheckPhase::kData);
   const Status done = HashObjectsOf(
-      store_, due, readers,
+      store_, due, readers_,
       [this](const HashedObject& result) { return Judge(result); });
   SaveState();
   return done;

@@ -28,7 +28,8 @@ class StoreCheck {
         store_(store),
         options_(options),
         findings_(findings),
-        progress_(options) {}
+        progress_(options),
+        readers_(world.env.single_threaded() ? 1 : options.readers) {}
 
   // Before Run; outlives this.
   void SetElsewhere(const Elsewhere* elsewhere) { elsewhere_ = elsewhere; }
@@ -54,7 +55,11 @@ class StoreCheck {
   Status OpenSecrets();
   Status CheckWithoutKey();
   Status HashObjects();
-  // Whether its bytes are to be read.
+  // Whether a check like this one reads such objects.
+  [[nodiscard]] bool IsRead(const ListedObject& object) const {
+    return options_.read_data || object.parsed.kind != ObjectKind::kPack;
+  }
+  // Whether its bytes are to be read this time.
   bool IsDue(ListedObject& object);
   Status Judge(const HashedObject& result);
   [[nodiscard]] bool keeps_state() const {
@@ -69,6 +74,7 @@ class StoreCheck {
   const VerifyOptions& options_;
   Findings& findings_;
   ProgressMeter progress_;
+  const unsigned readers_;
 
   const Elsewhere* elsewhere_ = nullptr;
   std::unique_ptr<ScratchIndex> scratch_;

@@ -34,6 +34,19 @@ struct Finding {
   std::vector<std::string> also = {};
 };
 
+// What a check is doing.
+enum class CheckPhase {
+  kCommits,  // reads the chain of commits
+  kData,     // reads what else is to be read
+  kTree,     // compares what it has read, and reads no more
+};
+
+struct CheckProgress {
+  CheckPhase phase = CheckPhase::kCommits;
+  uint64_t done_bytes = 0;   // that were read, in all phases
+  uint64_t total_bytes = 0;  // to be read in all of them; may shrink
+};
+
 struct VerifyOptions {
   bool read_data = false;  // hash every byte of every object
   // Opens an encrypted copy; null: a volume's key file does, a target is
@@ -51,8 +64,8 @@ struct VerifyOptions {
   std::function<bool()> stop;
   // Keys of objects that are known to be damaged.
   std::set<std::string> known_bad;
-  // Bytes (or objects, without read_data) checked and to be checked.
-  std::function<void(uint64_t done, uint64_t total)> progress;
+  // Told after each object that was read, and when a phase begins.
+  std::function<void(const CheckProgress&)> progress;
   // Where temporary files go (about as much as the volume's index has); empty:
   // TMPDIR, else /var/tmp.
   std::string scratch_directory;

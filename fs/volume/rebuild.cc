@@ -2,6 +2,7 @@
 #include "fs/volume/rebuild.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <unordered_set>
@@ -14,6 +15,7 @@
 #include "fs/index/records.h"
 #include "fs/object/commit.h"
 #include "fs/object/object_reader.h"
+#include "fs/object/read_ahead.h"
 #include "fs/volume/owned_head.h"
 #include "fs/volume/pack_object.h"
 #include "fs/volume/transaction.h"
@@ -36,7 +38,24 @@ struct Listing {
   std::map<Hash256, ChainLink> commits;                    // by name
   std::map<uint64_t, std::vector<ChainLink>> checkpoints;  // by number
   std::optional<ChainLink> head;
+
+  // From the head back, as it can be told before their headers are read.
+  [[nodiscard]] std::vector<ObjectInfo> NewestFirst() const;
 };
+
+std::vector<ObjectInfo> Listing::NewestFirst() const {
+  std::multimap<uint64_t, ObjectInfo, std::greater<>> by_number;
+  for (const auto& [name, link] : commits) {
+    if (head && link.parsed.number > head->parsed.number) continue;
+    by_number.emplace(link.parsed.number,
+                      ObjectInfo{link.key, link.size_bytes});
+  }
+  std::vector<ObjectInfo> newest_first;
+  for (auto& [number, info] : by_number) {
+    newest_first.push_back(std::move(info));
+  }
+  return newest_first;
+}
 
 // A round that failed when its commit was in place already is repeated under
 // the same number: of several commits the one with the latest cut counts.
@@ -137,7 +156,8 @@ Result<std::optional<ChainLink>> CheckpointOf(ObjectStore& store,
 }  // namespace
 
 Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
-                                         const Keyring& keyring) {
+                                         const Keyring& keyring,
+                                         unsigned readers) {
   TREFOIL_ASSIGN(const Listing listing, ListChain(store, keyring));
   std::vector<ChainLink> chain;
   std::optional<ChainLink> next = listing.head;
@@ -145,6 +165,7 @@ Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
     chain.push_back(*next);
     return chain;
   }
+  ReadAhead headers(store, listing.NewestFirst(), {readers, kHeaderBytes});
   while (next) {
     TREFOIL_ASSIGN(
         const auto whole,
@@ -155,7 +176,7 @@ Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
     }
     chain.push_back(*next);
     TREFOIL_ASSIGN(const ObjectHeader header,
-                   ReadObjectHeader(store, next->key));
+                   ReadObjectHeader(headers, next->key));
     const uint64_t before = next->parsed.number - 1;
     if (before == 0) break;
     const auto previous = listing.commits.find(header.previous);

@@ -26,9 +26,11 @@ struct ChainLink {
 // newest checkpoint on the way, which comes first then, or to the first commit.
 // Where the newest checkpoint is newer than every commit it stands alone.
 // Commits of other branches are left out. kCorruption names a missing link;
-// empty when there is neither commit nor checkpoint.
+// empty when there is neither commit nor checkpoint. With `readers` so many
+// threads ask for headers at a time.
 Result<std::vector<ChainLink>> FindChain(ObjectStore& store,
-                                         const Keyring& keyring);
+                                         const Keyring& keyring,
+                                         unsigned readers = 1);
 
 // Calls `visit` for each object that holds blocks of the state that a
 // checkpoint stands for. Reads and verifies the whole checkpoint; nothing seen

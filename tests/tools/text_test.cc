@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "tests/support/sim_world.h"
 #include "tools/duration.h"
 #include "tools/json_fields.h"
 #include "tools/progress.h"
@@ -51,20 +52,96 @@ TEST(BytesTest, PrintedInBinaryUnits) {
   EXPECT_EQ(FormatBytes(~0ULL), "16.0 EiB");
 }
 
+constexpr int64_t kSecond = 1'000'000'000;
+
+// Something that goes on as it is told to, on a clock that only moves so.
+class Work {
+ public:
+  explicit Work(uint64_t total) : total_(total) { Show(); }
+  // In `steps` equal ones.
+  void Pass(int64_t seconds, uint64_t units, int steps) {
+    for (int i = 0; i < steps; ++i) {
+      clock_.Advance(seconds * kSecond / steps);
+      done_ += units / static_cast<uint64_t>(steps);
+      Show();
+    }
+  }
+  void Begin(uint64_t done) {
+    done_ = done;
+    rate_.Restart();
+    Show();
+  }
+  ProgressRate& rate() { return rate_; }
+  std::optional<int64_t> left() { return rate_.SecondsLeft(); }
+
+ private:
+  void Show() { rate_.Add(done_, total_); }
+
+  const uint64_t total_;
+  SimClock clock_;
+  ProgressRate rate_{clock_};
+  uint64_t done_ = 0;
+};
+
 TEST(ProgressTest, TheTimeLeftFollowsTheRateOfLate) {
-  ProgressRate rate;
-  EXPECT_FALSE(rate.SecondsLeft(0, 1000).has_value());
-  for (int second = 1; second <= 10; ++second) {
-    rate.Add(second, static_cast<uint64_t>(second) * 100);
-  }
-  EXPECT_NEAR(rate.per_second(), 100, 0.1);
-  EXPECT_EQ(rate.SecondsLeft(1000, 3000), 20);
-  EXPECT_EQ(rate.SecondsLeft(3000, 3000), 0);
+  Work work(10'000);
+  work.Pass(10, 1000, 100);
+  EXPECT_NEAR(work.rate().per_second(), 100, 0.1);
+  EXPECT_EQ(work.left(), 90);
   // Ten times slower for some minutes.
-  for (int second = 1; second <= 300; ++second) {
-    rate.Add(10 + second, 1000 + static_cast<uint64_t>(second) * 10);
+  work.Pass(300, 3000, 300);
+  EXPECT_NEAR(work.rate().per_second(), 10, 0.1);
+  EXPECT_NEAR(static_cast<double>(work.left().value_or(0)), 600, 6);
+  work.Pass(100, 6000, 100);
+  EXPECT_EQ(work.left(), 0);
+}
+
+TEST(ProgressTest, NoTimeLeftIsToldBeforeEnoughWasMeasured) {
+  Work work(1'000'000);
+  EXPECT_EQ(work.left(), std::nullopt);
+  // Fast or slow, for a moment.
+  work.Pass(4, 900'000, 400);
+  EXPECT_EQ(work.left(), std::nullopt);
+  work.Pass(2, 10, 10);
+  EXPECT_TRUE(work.left().has_value());
+
+  // Too few steps: the first of eight readers is done long before the others.
+  Work pieces(1'000'000);
+  pieces.Pass(50, 90'000, 9);
+  EXPECT_EQ(pieces.left(), std::nullopt);
+
+  // Too small a part, until a minute has passed.
+  Work slow(1'000'000);
+  slow.Pass(55, 550, 55);
+  EXPECT_EQ(slow.left(), std::nullopt);
+  slow.Pass(10, 100, 10);
+  EXPECT_NEAR(static_cast<double>(slow.left().value_or(0)), 99'935, 2);
+}
+
+TEST(ProgressTest, WhatComesInWavesIsMeasuredOverSeveral) {
+  // Eight pieces at once every two minutes: 100 a second.
+  Work work(1'000'000);
+  for (int wave = 1; wave <= 40; ++wave) {
+    work.Pass(119, 0, 1);
+    work.Pass(1, 12'000, 8);
+    if (wave < 4) continue;
+    EXPECT_NEAR(work.rate().per_second(), 100, 40) << "wave " << wave;
   }
-  EXPECT_NEAR(rate.per_second(), 10, 0.1);
+}
+
+TEST(ProgressTest, APhaseOfAnotherKindDoesNotCount) {
+  // Small things, one round trip after the other, and then large ones.
+  Work work(100'000'000'000);
+  work.Pass(30, 30'000, 300);
+  EXPECT_EQ(work.left(), std::nullopt);
+  work.Begin(30'000);
+  EXPECT_EQ(work.left(), std::nullopt);
+  work.Pass(20, 2'000'000'000, 200);
+  EXPECT_NEAR(static_cast<double>(work.left().value_or(0)), 980, 1);
+  // As when a repair checks again.
+  work.Begin(0);
+  EXPECT_EQ(work.rate().per_second(), 0);
+  EXPECT_EQ(work.left(), std::nullopt);
 }
 
 TEST(ProgressTest, TheBarFillsAndStaysOnOneLine) {

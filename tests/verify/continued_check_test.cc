@@ -6,9 +6,12 @@
 // and notes what is read.
 #include <gmock/gmock.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
+#include "fs/base/mutex.h"
 #include "tests/support/fault_store.h"
 #include "tests/verify/damaged_volume.h"
 
@@ -93,7 +96,9 @@ TEST_F(ContinuedCheckTest, OnlyTheRestIsRead) {
   ASSERT_EQ(first.size(), 4U);
   uint64_t total = 0;
   VerifyOptions options = Options();
-  options.progress = [&](uint64_t, uint64_t of) { total = of; };
+  options.progress = [&](const CheckProgress& progress) {
+    total = progress.total_bytes;
+  };
   const VerifyReport report = CheckAll(options);
   EXPECT_TRUE(report.clean()) << DescribeFindings(report);
   ExpectFinding(report, "continued", "4 objects");
@@ -106,7 +111,7 @@ TEST_F(ContinuedCheckTest, OnlyTheRestIsRead) {
 TEST_F(ContinuedCheckTest, AStopLeavesAStateToContinueFrom) {
   VerifyOptions options = Options();
   bool stop = false;
-  options.progress = [&](uint64_t, uint64_t) { stop = !PacksRead().empty(); };
+  options.progress = [&](const CheckProgress&) { stop = !PacksRead().empty(); };
   options.stop = [&stop] { return stop; };
   EXPECT_EQ(Check(options).status().code(), StatusCode::kUnavailable);
   ExpectFinding(CheckAll(Options()), "continued", "1 objects");
@@ -164,12 +169,17 @@ TEST_F(ContinuedCheckTest, SeveralReadersFindWhatOneFinds) {
   const VerifyReport one = CheckAll(options);
   options.readers = 8;
   uint64_t last = 0;
-  options.progress = [&](uint64_t done, uint64_t total) {
-    EXPECT_GT(done, last);
-    EXPECT_LE(done, total);
-    last = done;
+  CheckPhase phase = CheckPhase::kCommits;
+  options.progress = [&](const CheckProgress& progress) {
+    EXPECT_GE(progress.phase, phase);
+    EXPECT_GE(progress.done_bytes, last);
+    EXPECT_LE(progress.done_bytes, progress.total_bytes);
+    phase = progress.phase;
+    last = progress.done_bytes;
   };
   const VerifyReport several = CheckAll(options);
+  EXPECT_EQ(phase, CheckPhase::kTree);
+  EXPECT_EQ(last, several.bytes);
   EXPECT_EQ(one.bad_objects, several.bad_objects);
   EXPECT_EQ(several.bad_objects.size(), 2U);
   EXPECT_EQ(one.findings.size(), several.findings.size());
@@ -184,6 +194,43 @@ TEST_F(ContinuedCheckTest, SeveralReadersStopWhenTheCopyGoesAway) {
   VerifyOptions options = Options();
   options.readers = 8;
   EXPECT_EQ(Check(options).status().code(), StatusCode::kUnavailable);
+}
+
+// Of headers, and then of whole commits: nobody gets an answer before four have
+// asked.
+TEST_F(ContinuedCheckTest, CommitsAreAskedForSeveralAtATime) {
+  constexpr int kAtATime = 4;
+  Mutex mu;
+  CondVar changed;
+  std::map<std::string, int, std::less<>> asked;  // how often
+  std::array<int, 2> waiting{};
+  faults_.before = [&](const std::string& operation,
+                       std::string_view key) -> Status {
+    if (operation != "GET" || !key.starts_with("commit/")) return OkStatus();
+    const MutexLock lock(mu);
+    const int times = asked[std::string(key)]++;
+    if (times > 1) return OkStatus();
+    int& here = waiting.at(static_cast<size_t>(times));
+    ++here;
+    changed.SignalAll();
+    while (here < kAtATime) {
+      if (!changed.WaitFor(mu, std::chrono::seconds(60))) {
+        return {StatusCode::kUnavailable, "one after the other"};
+      }
+    }
+    return OkStatus();
+  };
+  for (const bool with_key : {true, false}) {
+    asked.clear();
+    waiting = {};
+    VerifyOptions options = Options();
+    options.state_file.clear();
+    options.readers = 8;
+    if (!with_key) options.secret = nullptr;
+    const VerifyReport report = CheckAll(options);
+    EXPECT_GE(report.commits, size_t{kPacks}) << DescribeFindings(report);
+    EXPECT_TRUE(report.bad_objects.empty());
+  }
 }
 
 // Collection on a copy that is in use is no damage, and a loss is one.
