@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "fs/control/client.h"
@@ -14,6 +15,7 @@
 #include "fs/volume/identity.h"
 #include "fs/volume/volume_lock.h"
 #include "replicator/copy_store.h"
+#include "replicator/store/target_url.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
 #include "tools/json_fields.h"
@@ -21,6 +23,7 @@
 #include "tools/report.h"
 #include "tools/secret_source.h"
 #include "tools/signal_watch.h"
+#include "tools/state_file.h"
 #include "tools/target_arguments.h"
 #include "tools/volume_path.h"
 #include "tools/watermark_check.h"
@@ -36,7 +39,7 @@ struct FsckArguments {
   bool repair = false;
   bool quiet = false;
   bool restart = false;
-  std::string state_file;       // empty: a volume's own
+  std::string state_file;       // empty: the usual one
   unsigned sample_percent = 0;  // 0: no sample
   std::vector<std::string> from;
   TargetArguments target;
@@ -192,14 +195,17 @@ Result<RepairReport> WithWatermarks(Result<RepairReport> report,
   return report;
 }
 
-// Where to remember what was verified: nowhere unless every byte is read.
+// Where to remember what was verified: nowhere unless every byte is read. A
+// file that somebody named is not replaced unless it is a state; the usual one
+// is nobody else's.
 Status SetStateFile(const FsckArguments& arguments, const std::string& usual,
                     VerifyOptions* options) {
   if (!arguments.read_data) return OkStatus();
   options->state_file =
       arguments.state_file.empty() ? usual : arguments.state_file;
   if (options->state_file.empty()) return OkStatus();
-  if (!VerifiedLedger::MayBeOne(Env::Posix(), options->state_file)) {
+  if (!arguments.state_file.empty() &&
+      !VerifiedLedger::MayBeOne(Env::Posix(), options->state_file)) {
     return {StatusCode::kInvalidArgument,
             options->state_file +
                 ": is there, and not the state of a check; name another file"};
@@ -237,17 +243,39 @@ Result<RepairReport> CheckVolume(const FsckArguments& arguments,
   return Ended(std::move(report), options);
 }
 
+// Disks may take turns at one path.
+std::optional<DirTargetId> DiskAt(const TargetSettings& settings) {
+  const auto url = ParseTargetUrl(settings.url);
+  if (!url.ok() || url->kind != TargetKind::kDir) return std::nullopt;
+  auto id = ReadDirTargetId(Env::Posix(), url->path);
+  return id.ok() ? std::optional(std::move(*id)) : std::nullopt;
+}
+
+// Of a URL; empty, and a warning, where none can be kept.
+std::string UsualStateOf(const FsckArguments& arguments) {
+  if (!arguments.read_data || !arguments.state_file.empty()) return "";
+  const auto file = UsualStateFile("fsck", arguments.place);
+  if (file.ok()) return *file;
+  Warn(
+      fmt::format("{}: when it is interrupted, this check begins anew; name "
+                  "a file with --state",
+                  file.status().message()));
+  return "";
+}
+
 Result<RepairReport> CheckTarget(const FsckArguments& arguments,
                                  VerifyOptions options) {
   TREFOIL_ASSIGN(const TargetSettings settings,
                  ToSettings("", arguments.place, arguments.target));
+  const auto disk = DiskAt(settings);
+  if (disk) options.place_id = disk->target_id;
   TREFOIL_ASSIGN(const std::unique_ptr<ObjectStore> store,
-                 OpenForCommand(settings));
+                 OpenForCommand(settings, disk));
   TREFOIL_ASSIGN(Secret secret, SecretOfCopy(arguments.secret, *store));
   if (secret.kind != Secret::Kind::kNone) {
     options.secret = std::make_shared<const Secret>(std::move(secret));
   }
-  TREFOIL_TRY(SetStateFile(arguments, "", &options));
+  TREFOIL_TRY(SetStateFile(arguments, UsualStateOf(arguments), &options));
   auto report = arguments.repair
                     ? RepairStore(RealWorld(), *store, options)
                     : OnlyCheck(VerifyStore(RealWorld(), *store, options));
@@ -314,9 +342,10 @@ std::string Advice(const FsckArguments& arguments, const Status& error) {
 
 std::string ContinueAdvice(const FsckArguments& arguments) {
   if (!arguments.read_data) return "";
-  if (IsUrl(arguments.place) && arguments.state_file.empty()) {
-    return "with --state a check can be continued";
-  }
+  const bool is_kept = !IsUrl(arguments.place) ||
+                       !arguments.state_file.empty() ||
+                       UsualStateFile("fsck", arguments.place).ok();
+  if (!is_kept) return "with --state a check can be continued";
   return "the same command continues";
 }
 

@@ -23,29 +23,35 @@ VerifiedLedger::VerifiedLedger(std::string_view place)
     : place_(Sha256::Of(place)) {}
 
 VerifiedLedger VerifiedLedger::Load(Env& env, const std::string& path,
-                                    std::string_view place) {
+                                    std::string_view place,
+                                    std::string* why_empty) {
   VerifiedLedger ledger(place);
   const auto bytes = env.ReadFile(path, kMaxFileBytes);
-  if (!bytes.ok() ||
-      bytes->size() < kMagic.size() + kPlaceBytes + kCheckBytes) {
-    return ledger;
-  }
-  const std::string_view all(*bytes);
+  if (bytes.status().Is(StatusCode::kNotFound)) return ledger;
+  const Status read = bytes.ok() ? ledger.Decode(*bytes) : bytes.status();
+  if (read.ok()) return ledger;
+  if (why_empty != nullptr) *why_empty = read.message();
+  return VerifiedLedger(place);
+}
+
+Status VerifiedLedger::Decode(std::string_view all) {
+  const Status damaged(StatusCode::kCorruption, "is damaged");
+  if (all.size() < kMagic.size() + kPlaceBytes + kCheckBytes) return damaged;
   const std::string_view checked = all.substr(0, all.size() - kCheckBytes);
   ByteReader check(all.substr(checked.size()));
   if (!checked.starts_with(kMagic) || check.U64() != Xxh3(checked)) {
-    return ledger;
+    return damaged;
   }
   ByteReader reader(checked.substr(kMagic.size()));
-  if (Hash256::FromBytes(reader.Raw(kPlaceBytes)) != ledger.place_) {
-    return ledger;
+  if (Hash256::FromBytes(reader.Raw(kPlaceBytes)) != place_) {
+    return {StatusCode::kNotFound, "is of another copy"};
   }
   while (reader.remaining() >= kEntryBytes) {
-    Entry& entry = ledger.entries_[Hash256::FromBytes(reader.Raw(32))];
+    Entry& entry = entries_[Hash256::FromBytes(reader.Raw(32))];
     entry.size_bytes = reader.U64();
     entry.minutes = reader.U32();
   }
-  return ledger;
+  return OkStatus();
 }
 
 bool VerifiedLedger::MayBeOne(Env& env, const std::string& path) {

@@ -36,9 +36,10 @@ class VerifiedLedger {
   explicit VerifiedLedger(std::string_view place = "");
 
   // Of a file; empty when there is none that can be understood, or it is one
-  // of another place.
+  // of another place: `why_empty` says so where there is a file.
   static VerifiedLedger Load(Env& env, const std::string& path,
-                             std::string_view place);
+                             std::string_view place,
+                             std::string* why_empty = nullptr);
   // Whether the file may be replaced by one: it is one, of whatever place, or
   // there is none.
   static bool MayBeOne(Env& env, const std::string& path);
@@ -58,6 +59,9 @@ class VerifiedLedger {
   [[nodiscard]] size_t size() const { return entries_.size(); }
 
  private:
+  // The file's bytes.
+  Status Decode(std::string_view all);
+
   struct Entry {
     uint64_t size_bytes = 0;
     uint32_t minutes = 0;

@@ -118,10 +118,7 @@ Status StoreCheck::OpenSecrets() {
 }
 
 Status StoreCheck::HashObjects() {
-  if (keeps_state()) {
-    verified_ = VerifiedLedger::Load(world_.env, options_.state_file,
-                                     store_.Describe());
-  }
+  if (keeps_state()) LoadState();
   std::vector<ListedObject*> due;
   uint64_t before = 0;
   for (ListedObject& object : table_.objects()) {
@@ -189,6 +186,19 @@ Status StoreCheck::Judge(const HashedObject& result) {
   }
   if (world_.clock.MonotonicNanos() - saved_nanos_ >= kSaveNanos) SaveState();
   return progress_.Object(object.size_bytes);
+}
+
+// What was verified of another volume, or on another disk, says nothing here.
+void StoreCheck::LoadState() {
+  std::string place = store_.Describe() + '\0' + options_.place_id + '\0';
+  if (volume_id_) place.append(volume_id_->data(), volume_id_->size());
+  std::string why_ignored;
+  verified_ = VerifiedLedger::Load(world_.env, options_.state_file, place,
+                                   &why_ignored);
+  if (why_ignored.empty()) return;
+  findings_.Info(
+      "state-ignored", options_.state_file,
+      "the state of an earlier check " + why_ignored + ": everything is read");
 }
 
 void StoreCheck::SaveState() {

@@ -66,6 +66,7 @@ class StoreCheck {
     return !options_.state_file.empty() && options_.read_data &&
            options_.sample_percent >= 100;
   }
+  void LoadState();
   void SaveState();
   bool IsOfFork(const ListedObject& commit);
 

@@ -57,9 +57,11 @@ struct VerifyOptions {
   // Threads that read and hash objects at a time.
   unsigned readers = 4;
   // With read_data of everything: what was verified is remembered in this file,
-  // and a check within a week takes it as verified; whoever is done with it
-  // removes it. Empty: nothing is remembered.
+  // and a check of the same volume in the same place within a week takes it as
+  // verified; whoever is done with it removes it. Empty: nothing is remembered.
   std::string state_file;
+  // What tells the place from others, where its description does not.
+  std::string place_id;
   // Asked between objects; true ends the check with kUnavailable. Null: never.
   std::function<bool()> stop;
   // Keys of objects that are known to be damaged.
