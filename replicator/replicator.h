@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "fs/base/env.h"
 #include "fs/volume/config.h"
 #include "fs/volume/volume.h"
 #include "replicator/scrub_status.h"
@@ -55,6 +56,8 @@ struct TargetStatus {
   uint64_t objects_waiting = 0;
   uint64_t bytes_waiting = 0;
   uint64_t bytes_per_second = 0;  // over the last minute of shipping
+  // Of its medium, when it was last looked at; zeros where nobody can tell.
+  SpaceInfo space;
   std::string last_error;         // empty: none since the last success
   int64_t last_error_time_nanos = 0;
   // The last time that it did not hold what it had confirmed, or held what this

@@ -24,6 +24,7 @@ Result<ShipperOptions> ReplicatorImpl::ShipperOptionsOf(
   shipper.store_decides = StoreDecides(settings);
   shipper.removable = IsRemovable(settings);
   if (shipper.removable) shipper.disk_of = DiskOf;
+  shipper.space_of = SpaceOf;
   shipper.claim_base = claim_base_;
   shipper.tidy = TidyTarget;
   TREFOIL_ASSIGN(shipper.gc_grace_nanos, GraceOf(settings));

@@ -15,6 +15,7 @@ Status Shipper::Connect() {
   const uint64_t look = looks_wanted();
   TREFOIL_ASSIGN(store_, options_.open(cancel_));
   if (options_.disk_of) UseDisk(options_.disk_of(*store_));
+  NoteSpace();
   TREFOIL_TRY(side_.Learn(*store_));
   TREFOIL_TRY(Claim());
   if (options_.tidy) TREFOIL_TRY(options_.tidy(*store_));

@@ -296,6 +296,7 @@ Status Shipper::RecheckIfDue() {
     look = looks_wanted_;
     if (!is_old && looks_done_ == look) return OkStatus();
   }
+  NoteSpace();
   TREFOIL_TRY(CheckClaim());
   TREFOIL_TRY(CheckWatermark());
   NoteLook(look);

@@ -45,6 +45,8 @@ struct ShipperOptions {
   // Which of the disks that take turns an opened target is; each has a state
   // of its own. May be empty: there is only one.
   std::function<TargetDisk(ObjectStore&)> disk_of;
+  // How full an opened target's medium is. May be empty: nobody can tell.
+  std::function<SpaceInfo(ObjectStore&)> space_of;
   // What FindClaimBase answered in time; else it is asked now.
   std::optional<CommitRef> claim_base;
   // The target is known to enforce PutMode::kIfAbsent.
@@ -147,6 +149,7 @@ class Shipper {
   void SetReleased(CommitSeq released);
   void NoteHeld(uint64_t bytes);
   void NoteDeleted(uint64_t bytes);
+  void NoteSpace();
   void NoteError(const Status& error);
   void NoteSuccess();
   // Everything is there, as was just seen.
@@ -199,6 +202,7 @@ class Shipper {
   CondVar changed_;
   TargetState state_ GUARDED_BY(mu_);
   bool disk_is_in_ GUARDED_BY(mu_) = false;
+  SpaceInfo space_ GUARDED_BY(mu_);  // when the target was last looked at
   CommitSeq released_ GUARDED_BY(mu_);
   bool dirty_ GUARDED_BY(mu_) = false;
   bool nudged_ GUARDED_BY(mu_) = false;

@@ -35,6 +35,7 @@ TargetStatus Shipper::status() const {
   const MutexLock lock(mu_);
   TargetStatus status = state_.status;
   status.disks = state_.Disks(disk_is_in_);
+  status.space = space_;
   status.bytes_per_second = rate;
   status.seen = looks_done_ == looks_wanted_;
   if (status.state == "up to date" &&
@@ -136,6 +137,14 @@ void Shipper::NoteDeleted(uint64_t bytes) {
   status.objects_held -= std::min<uint64_t>(status.objects_held, 1);
   status.bytes_held -= std::min(status.bytes_held, bytes);
   dirty_ = true;
+}
+
+// By the shipper's own thread: a medium may let one wait.
+void Shipper::NoteSpace() {
+  if (!options_.space_of) return;
+  const SpaceInfo space = options_.space_of(*store_);
+  const MutexLock lock(mu_);
+  space_ = space;
 }
 
 void Shipper::NoteError(const Status& error) {

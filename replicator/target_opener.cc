@@ -47,6 +47,13 @@ TargetDisk DiskOf(ObjectStore& store) {
   return {dir->expected()->target_id, dir->expected()->label};
 }
 
+SpaceInfo SpaceOf(ObjectStore& store) {
+  auto* dir = dynamic_cast<DirStore*>(&store);
+  if (dir == nullptr) return {};
+  const auto space = dir->Space();
+  return space.ok() ? *space : SpaceInfo();
+}
+
 std::string DiskIn(const TargetSettings& target, Env& env) {
   const auto url = ParseTargetUrl(target.url);
   if (!url.ok() || url->kind != TargetKind::kDir) return "";

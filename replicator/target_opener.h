@@ -34,6 +34,10 @@ Result<std::unique_ptr<ObjectStore>> OpenVolumeTarget(
 // targets.
 TargetDisk DiskOf(ObjectStore& store);
 
+// Room on the medium of a store of OpenVolumeTarget; zeros where nobody can
+// tell.
+SpaceInfo SpaceOf(ObjectStore& store);
+
 // The id of the disk that is at the place of a `dir:` target; empty when none
 // is.
 std::string DiskIn(const TargetSettings& target, Env& env);

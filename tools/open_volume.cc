@@ -39,6 +39,7 @@ CopyStatus ToCopyStatus(const TargetStatus& target) {
   copy.objects_waiting = target.objects_waiting;
   copy.bytes_waiting = target.bytes_waiting;
   copy.bytes_per_second = target.bytes_per_second;
+  copy.space = target.space;
   copy.last_error = target.last_error;
   copy.last_error_time_nanos = target.last_error_time_nanos;
   copy.notice = target.notice;

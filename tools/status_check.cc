@@ -18,8 +18,10 @@ constexpr int kWarning = 1;
 constexpr int kCritical = 2;
 constexpr std::array<const char*, 3> kLevelNames = {"OK", "WARNING",
                                                     "CRITICAL"};
-// A primary disk with less free than this part of it needs somebody.
+// A disk with less free than this part of it needs somebody.
 constexpr uint64_t kLowDiskDivisor = 20;
+// With less for writers they are as good as refused.
+constexpr uint64_t kFullBytes = 1ULL << 20;
 
 // Collects what is wrong, and how bad the worst of it is.
 class Judgement {
@@ -35,6 +37,20 @@ class Judgement {
   int level_ = kFine;
   std::string text_;
 };
+
+// A part of the disk is kept from writers, of a small one much.
+void JudgePrimaryDisk(const Json& disk, Judgement* judgement) {
+  const uint64_t total = CountField(disk, "total_bytes");
+  const uint64_t usable = CountField(
+      disk, disk.contains("usable_bytes") ? "usable_bytes" : "available_bytes");
+  if (total == 0) return;
+  if (usable < std::min(kFullBytes, total / kLowDiskDivisor)) {
+    judgement->Add(kCritical, "primary disk full: it takes no more data");
+  } else if (usable < total / kLowDiskDivisor) {
+    judgement->Add(kWarning, fmt::format("primary disk nearly full: {} left",
+                                         FormatBytes(usable)));
+  }
+}
 
 void JudgeVolume(const Json& status, Judgement* judgement) {
   const std::string state = TextField(status, "state");
@@ -70,13 +86,7 @@ void JudgeVolume(const Json& status, Judgement* judgement) {
                    "not mounted, and the journal holds changes that no copy "
                    "has");
   }
-  const Json& disk = NestedField(status, "disk");
-  const uint64_t total = CountField(disk, "total_bytes");
-  const uint64_t available = CountField(disk, "available_bytes");
-  if (total > 0 && available < total / kLowDiskDivisor) {
-    judgement->Add(kWarning, fmt::format("primary disk nearly full: {} free",
-                                         FormatBytes(available)));
-  }
+  JudgePrimaryDisk(NestedField(status, "disk"), judgement);
 }
 
 void JudgeCopy(const Json& copy, int64_t max_age_seconds,
@@ -98,6 +108,19 @@ void JudgeCopy(const Json& copy, int64_t max_age_seconds,
              state != "re-basing") {
     judgement->Add(kWarning, fmt::format("{} {}, {} behind", name, state,
                                          FormatDuration(age)));
+  }
+}
+
+void JudgeCopyDisk(const Json& copy, Judgement* judgement) {
+  const Json& space = NestedField(copy, "space");
+  const uint64_t available = CountField(space, "available_bytes");
+  const bool is_low =
+      available < CountField(space, "total_bytes") / kLowDiskDivisor;
+  // A full one that lacks something says so by its state.
+  if (is_low && TextField(copy, "state") != "full") {
+    judgement->Add(
+        kWarning, fmt::format("{} nearly full: {} left",
+                              TextField(copy, "name"), FormatBytes(available)));
   }
 }
 
@@ -131,6 +154,7 @@ StatusVerdict JudgeStatus(const Json& status, int64_t max_age_seconds) {
   }
   for (const Json& copy : copies) {
     JudgeCopy(copy, max_age_seconds, &judgement);
+    JudgeCopyDisk(copy, &judgement);
   }
   const std::string text =
       judgement.level() == kFine ? Summary(status) : judgement.text();

@@ -42,6 +42,10 @@ Json CopyToJson(Volume& volume, const CopyStatus& copy, int64_t now_nanos) {
          {"watermark_time", Seconds(disk.watermark_time_nanos)},
          {"complete_time", Seconds(disk.complete_nanos)}});
   }
+  if (copy.space.total_bytes != 0) {
+    json["space"] = {{"total_bytes", copy.space.total_bytes},
+                     {"available_bytes", copy.space.available_bytes}};
+  }
   if (copy.drill.time_seconds != 0) {
     json["drill"] = {{"time", copy.drill.time_seconds},
                      {"verdict", copy.drill.verdict},
@@ -170,6 +174,7 @@ Json StatusToJson(Volume& volume, const std::vector<CopyStatus>& copies,
   json["journal"]["capacity_bytes"] = status.journal_capacity_bytes;
   json["disk"]["total_bytes"] = status.disk_total_bytes;
   json["disk"]["available_bytes"] = status.disk_available_bytes;
+  json["disk"]["usable_bytes"] = status.disk_usable_bytes;
   json["copies"] = Json::array();
   for (const CopyStatus& copy : copies) {
     json["copies"].push_back(CopyToJson(volume, copy, context.now_nanos));

@@ -8,13 +8,14 @@
 //                "waiting_bytes", "waiting_changes", "last_error",
 //                "memory_bytes", "generation"},
 //    "journal": {"used_bytes", "capacity_bytes"},
-//    "disk":    {"total_bytes", "available_bytes"},
+//    "disk":    {"total_bytes", "available_bytes", "usable_bytes"},
 //    "copies":  [{"name", "url", "state", "watermark", "watermark_time",
 //                 "age_seconds", "objects", "bytes", "objects_waiting",
 //                 "bytes_waiting", "bytes_per_second", "last_error",
 //                 "last_error_time", "notice", "notice_time",
 //                 "complete_time", "disks": [{"id", "label", "in",
 //                 "watermark", "watermark_time", "complete_time"}...],
+//                 "space": {"total_bytes", "available_bytes"}?,
 //                 "drill": {"time", "verdict", "conclusion", "report"}?}...],
 //    "heals":   {"healed", "fetched", "failed"},
 //    "hydration": {"objects_missing", "bytes_missing", "objects_total",
@@ -31,6 +32,9 @@
 // time of what was verified longest ago, 0 when something never was, `due` what
 // the pass under way has before it.
 // `hydration` is there while a recovered volume lacks objects that a copy has.
+// `usable_bytes` of the primary's disk are what writers can have: the rest is
+// kept for what they have written already. `space` is that of the medium of a
+// `dir:` target that is there.
 // `disks` take turns at the place of a `dir:` target; the first one is in, or
 // was last, and the copy's figures are of it. `complete_time` is when a copy or
 // a disk was last seen to hold everything.
@@ -44,6 +48,7 @@
 #include <string>
 #include <vector>
 
+#include "fs/base/env.h"
 #include "fs/control/protocol.h"
 #include "fs/volume/types.h"
 #include "fs/volume/volume.h"
@@ -80,6 +85,7 @@ struct CopyStatus {
   uint64_t objects_waiting = 0;
   uint64_t bytes_waiting = 0;
   uint64_t bytes_per_second = 0;
+  SpaceInfo space;  // zeros: not known
   std::string last_error;
   int64_t last_error_time_nanos = 0;
   std::string notice;

@@ -8,6 +8,16 @@
 #include "fs/index/keys.h"
 
 namespace trefoil {
+namespace {
+
+// What writers can have of the primary's disk.
+uint64_t UsableBytes(const VolumeCore& core, const SpaceInfo& disk) {
+  const uint64_t kept =
+      core.space->reserve_bytes() + core.dirty_bytes_estimate.load();
+  return disk.available_bytes > kept ? disk.available_bytes - kept : 0;
+}
+
+}  // namespace
 
 VolumeImpl::VolumeImpl(std::unique_ptr<VolumeCore> core)
     : core_(std::move(core)),
@@ -54,12 +64,9 @@ Status VolumeImpl::Sync() {
 
 Result<VolumeSpace> VolumeImpl::Space() {
   const SpaceInfo disk = core_->space->Space();
-  const uint64_t kept =
-      core_->space->reserve_bytes() + core_->dirty_bytes_estimate.load();
   VolumeSpace space;
   space.total_bytes = disk.total_bytes;
-  space.available_bytes =
-      disk.available_bytes > kept ? disk.available_bytes - kept : 0;
+  space.available_bytes = UsableBytes(*core_, disk);
   space.free_bytes = space.available_bytes;
   space.inodes = 1ULL << kInodeBits;
   MutexLock sequencer(core_->sequencer_mu);
@@ -171,6 +178,7 @@ VolumeStatus VolumeImpl::status() const {
   const SpaceInfo disk = core_->space->Space();
   status.disk_total_bytes = disk.total_bytes;
   status.disk_available_bytes = disk.available_bytes;
+  status.disk_usable_bytes = UsableBytes(*core_, disk);
   const auto count = [&status](uint64_t bytes) {
     ++status.objects;
     status.object_bytes += bytes;

@@ -61,6 +61,8 @@ fi
 [[ $said == *"error writing"*"No space left"* ]] || fail "dd said: $said"
 "$program" status "$volume" --json | grep '"state": *"ok"' >/dev/null ||
   fail "the volume is not ok"
+said=$("$program" status --check "$volume" || true)
+[[ $said == *"primary disk "*"full"* ]] || fail "status --check said: $said"
 [[ $(cat "$share/kept/file") == kept ]] || fail "a read failed"
 
 echo "what frees space works"

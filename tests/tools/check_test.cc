@@ -97,10 +97,36 @@ TEST(CheckTest, NoCopiesIsAWarning) {
   ExpectVerdict(status, 1, "no copy");
 }
 
-TEST(CheckTest, ANearlyFullDiskIsAWarning) {
+TEST(CheckTest, ANearlyFullDiskIsAWarningAndAFullOneCritical) {
+  constexpr uint64_t kMiB = 1U << 20;
   Json status = Healthy();
-  status["disk"]["available_bytes"] = 49U;
-  ExpectVerdict(status, 1, "primary disk nearly full");
+  Json& disk = status["disk"];
+  // What is kept from writers is not free to them.
+  disk["total_bytes"] = 1000 * kMiB;
+  disk["available_bytes"] = 100 * kMiB;
+  disk["usable_bytes"] = 50 * kMiB;
+  ExpectVerdict(status, 0, "OK");
+  disk["usable_bytes"] = 50 * kMiB - 1;
+  ExpectVerdict(status, 1, "primary disk nearly full: 50.0 MiB left");
+  disk["usable_bytes"] = kMiB - 1;
+  ExpectVerdict(status, 2, "primary disk full: it takes no more data");
+  // A daemon that does not say so.
+  disk.erase("usable_bytes");
+  ExpectVerdict(status, 0, "OK");
+  disk["available_bytes"] = 49 * kMiB;
+  ExpectVerdict(status, 1, "primary disk nearly full: 49.0 MiB left");
+}
+
+TEST(CheckTest, ANearlyFullTargetIsAWarning) {
+  Json status = Healthy();
+  Json& copy = status["copies"][0];
+  copy["space"] = {{"total_bytes", 1000U}, {"available_bytes", 50U}};
+  ExpectVerdict(status, 0, "OK");
+  copy["space"]["available_bytes"] = 49U;
+  ExpectVerdict(status, 1, "WARNING - second nearly full: 49 B left");
+  copy["state"] = "full";
+  ExpectVerdict(status, 1, "WARNING - second full, 0s behind");
+  EXPECT_EQ(JudgeStatus(status, 3600).line.find("nearly"), std::string::npos);
 }
 
 TEST(CheckTest, ChangesInAJournalAtRestAreAWarning) {
@@ -112,9 +138,11 @@ TEST(CheckTest, ChangesInAJournalAtRestAreAWarning) {
 }
 
 TEST(CheckTest, AnotherVersionsStatusIsSurvived) {
-  for (const char* text :
-       {"null", "7", "[]", "{}", R"({"copies":7})", R"({"copies":[7,null]})",
-        R"({"copies":{"a":1},"primary":[],"disk":"x","snapshots":[1]})"}) {
+  for (
+      const char* text :
+      {"null", "7", "[]", "{}", R"({"copies":7})", R"({"copies":[7,null]})",
+       R"({"copies":{"a":1},"primary":[],"disk":"x","snapshots":[1]})",
+       R"({"disk":[1],"copies":[{"space":7},{"space":{"total_bytes":-1}}]})"}) {
     const Json status = Json::parse(text);
     EXPECT_GE(JudgeStatus(status, 60).level, 1) << text;
     EXPECT_FALSE(StatusText(status).empty());

@@ -74,6 +74,9 @@ TEST_F(StatusTest, AMountedVolumeIsShownByEitherName) {
     ASSERT_EQ(status["copies"].size(), 1U);
     EXPECT_EQ(status["copies"][0]["state"], "up to date");
     EXPECT_EQ(status["copies"][0]["watermark"], status["primary"]["head"]);
+    EXPECT_GT(status["copies"][0]["space"]["total_bytes"], 0);
+    EXPECT_LT(status["disk"]["usable_bytes"],
+              status["disk"]["available_bytes"]);
   }
   const CommandResult text = Share::Trefoil({"status", share_.mountpoint()});
   EXPECT_THAT(text.out, ::testing::ContainsRegex("second +up to date"));
