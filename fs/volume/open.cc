@@ -84,11 +84,19 @@ class Opening {
   Lsn gathered_lsn_;
 };
 
+std::string WithPath(std::string_view text, const std::string& path) {
+  constexpr std::string_view kPlaceholder = "VOLUME";
+  std::string message(text);
+  const size_t at = message.find(kPlaceholder);
+  if (at != std::string::npos) message.replace(at, kPlaceholder.size(), path);
+  return message;
+}
+
 Status Opening::Note(Found found, const Status& detail) {
   core_->found.push_back(found);
   const RecoveryRule& rule = RuleOf(found);
   if (rule.text.empty()) return OkStatus();
-  std::string message(rule.text);
+  std::string message = WithPath(rule.text, core_->path);
   if (!detail.ok()) message = detail.message() + ": " + message;
   const StatusCode code = detail.ok() ? StatusCode::kCorruption : detail.code();
   if (rule.action == RecoveryAction::kRefuse) {

@@ -95,7 +95,8 @@ enum class RecoveryAction : uint8_t {
 struct RecoveryRule {
   Found found;
   RecoveryAction action;
-  // For people; nothing when there is nothing to tell.
+  // For people, VOLUME standing for the volume's path; nothing when there is
+  // nothing to tell.
   std::string_view text;
 };
 
@@ -109,8 +110,11 @@ inline constexpr std::array<RecoveryRule, 19> kRecoveryRules = {{
     {Found::kIndexOpens, RecoveryAction::kGoOn, ""},
     {Found::kNoIndex, RecoveryAction::kRebuild, ""},
     {Found::kBrokenChain, RecoveryAction::kRefuse,
-     "there is no index, and the commits can't give it back; recover from "
-     "another copy"},
+     "the index is missing or damaged, and these commits can't give it back: "
+     "'trefoil fsck --repair VOLUME' takes good ones from the volume's "
+     "targets; "
+     "where they have none, 'trefoil recover' makes a new volume from any copy "
+     "that is whole"},
     {Found::kEmptyIndex, RecoveryAction::kSetAside, ""},
     {Found::kDamagedIndex, RecoveryAction::kSay,
      "the index was damaged; it was rebuilt from the commits, the old one is "

@@ -9,11 +9,16 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/mount/share.h"
+#include "tools/state_file.h"
 
 namespace trefoil::testing {
 namespace {
@@ -27,6 +32,7 @@ class FsckTest : public ::testing::Test {
  protected:
   // Two packs, one with a file that a snapshot shows, too.
   void SetUp() override {
+    ASSERT_EQ(setenv("XDG_STATE_HOME", StateHome().c_str(), 1), 0);
     Run(0, {"init", share_.volume(), "--second", Second()});
     ASSERT_NO_FATAL_FAILURE(share_.Mount());
     for (const char* name : {"early", "late"}) {
@@ -38,6 +44,8 @@ class FsckTest : public ::testing::Test {
     }
     Run(0, {"umount", "--wait", share_.mountpoint()});
   }
+  void TearDown() override { unsetenv("XDG_STATE_HOME"); }
+  std::string StateHome() { return share_.root() + "/state-home"; }
   static std::string Random(size_t size) {
     std::ifstream source("/dev/urandom", std::ios::binary);
     std::string bytes(size, '\0');
@@ -182,6 +190,63 @@ TEST_F(FsckTest, AStateIsKeptUntilTheEndAndBesideNothingElse) {
   }
   Run(0, {"fsck", Second(), "--read-data", "--state", state});
   EXPECT_FALSE(stdfs::exists(state));
+}
+
+TEST_F(FsckTest, AVolumeThatCannotBeRebuiltNamesTheWayOut) {
+  stdfs::remove_all(share_.volume() + "/index");
+  std::vector<stdfs::path> commits;
+  for (const auto& entry :
+       stdfs::recursive_directory_iterator(Objects() + "/commit")) {
+    if (entry.is_regular_file()) commits.push_back(entry.path());
+  }
+  ASSERT_FALSE(commits.empty());
+  std::sort(commits.begin(), commits.end());
+  std::fstream(commits.back(), std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(200)
+      .write("damage", 6);
+  stdfs::create_directory(share_.mountpoint());
+  const std::string said =
+      Run(1, {"mount", share_.volume(), share_.mountpoint()}).err;
+  EXPECT_THAT(said, HasSubstr("'trefoil fsck --repair " + share_.volume() +
+                              "' takes good ones from the volume's targets"));
+  EXPECT_THAT(said, HasSubstr("'trefoil recover' makes a new volume"));
+  EXPECT_FALSE(stdfs::exists(share_.volume() + "/index"));
+  EXPECT_THAT(Fsck(1, {"--repair"}).out, HasSubstr("repaired: commit/"));
+  ASSERT_NO_FATAL_FAILURE(share_.Mount());
+  EXPECT_EQ(stdfs::file_size(share_.Path("early")), 100'000U);
+  ASSERT_NO_FATAL_FAILURE(share_.Unmount());
+}
+
+TEST_F(FsckTest, WhatWasVerifiedOfAUrlIsKeptWhereItIsFoundAgain) {
+  const auto file = UsualStateFile("fsck", Second());
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  EXPECT_TRUE(file->starts_with(StateHome() + "/trefoil/fsck-")) << *file;
+  const std::vector<std::string> check{"fsck", Second(), "--read-data"};
+  Run(0, check);
+  EXPECT_FALSE(stdfs::exists(*file));
+
+  // A signal that comes later and later, until it comes between two objects.
+  std::vector<std::string> command = check;
+  command.insert(command.begin(), Share::Program());
+  for (int tries = 0; tries < 1000 && !stdfs::exists(*file); ++tries) {
+    RunningCommand running(command);
+    std::this_thread::sleep_for(std::chrono::milliseconds(tries));
+    running.Signal(SIGINT);
+    running.Wait();
+  }
+  ASSERT_TRUE(stdfs::exists(*file));
+  EXPECT_EQ(stdfs::status(*file).permissions(),
+            stdfs::perms::owner_read | stdfs::perms::owner_write);
+  EXPECT_THAT(Run(0, check).out, HasSubstr("continued: "));
+  EXPECT_FALSE(stdfs::exists(*file));
+
+  // Anything else there is passed over with a line.
+  std::ofstream(*file) << "not a state";
+  EXPECT_THAT(Run(0, check).out, HasSubstr("state-ignored: "));
+  EXPECT_FALSE(stdfs::exists(*file));
+  // And where others can write nothing is kept.
+  stdfs::permissions(StateHome() + "/trefoil", stdfs::perms::all);
+  EXPECT_THAT(Run(0, check).err, HasSubstr("--state"));
 }
 
 }  // namespace
