@@ -9,6 +9,7 @@
 #include "fs/base/log.h"
 #include "fs/base/sabotage.h"
 #include "fs/index/keys.h"
+#include "fs/volume/commit_pace.h"
 #include "fs/volume/delta.h"
 #include "fs/volume/pack_object.h"
 
@@ -18,9 +19,8 @@ namespace {
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 // How often the round thread looks whether a round is due.
 constexpr auto kPollInterval = std::chrono::milliseconds(200);
-// A commit is due early when it would carry this many keys ...
-constexpr size_t kManyChangedKeys = 200'000;
-// ... or when the journal is this full.
+// A commit is due early when it would carry kManyChangedKeys, or when the
+// journal is this full.
 constexpr uint64_t kJournalShareDue = 4;
 // The index is flushed for the sake of trimming from this fill on.
 constexpr uint64_t kJournalShareFlush = 8;

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "fs/base/log.h"
 #include "fs/index/keys.h"
+#include "fs/volume/commit_pace.h"
 
 namespace trefoil {
 
@@ -152,11 +155,28 @@ Status VolumeCore::WaitForIndexRoom() {
   return Status::Posix(EIO);
 }
 
+namespace {
+
+void WaitForCommits(VolumeCore& core) {
+  size_t keys = 0;
+  {
+    MutexLock sequencer(core.sequencer_mu);
+    keys = core.changed.size();
+  }
+  const int64_t pace = CommitPaceNanos(keys);
+  if (pace > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(pace));
+}
+
+}  // namespace
+
 Status VolumeCore::Submit(const ChangeSpec& spec,
                           std::optional<Epoch> layer_epoch, const Build& build,
                           Lsn* lsn) {
   TREFOIL_TRY(CheckWritable());
   if (!spec.urgent) TREFOIL_TRY(WaitForIndexRoom());
+  // Where nobody makes rounds by himself there is nobody to wait for.
+  const bool waits = spec.by_operation && !spec.urgent && options.background;
+  if (waits) WaitForCommits(*this);
   auto room = JournalRoom::Of(*journal, spec.meta_bytes + spec.data.size(),
                               spec.urgent);
   if (!room.ok()) return Status::Posix(room.status().posix_errno());

@@ -10,14 +10,17 @@ namespace trefoil {
 Delta::Delta(const VolumeCore::Cut& cut, const ChangedKeys& destaged,
              const Transaction& pending, Index& index)
     : cut_(cut), pending_(pending), index_(index) {
-  ChangedKeys all = cut.changed;
   ChangedKeys own = destaged;
   for (const auto& [key, value] : pending.changes()) {
     own.Add(key.first, key.second);
   }
   destaged_ = own.Sorted();
-  all.Merge(std::move(own));
-  keys_ = all.Sorted();
+  // There may be very many: none is held more often than needed.
+  keys_ = cut.changed.Sorted();
+  const auto middle = static_cast<std::ptrdiff_t>(keys_.size());
+  keys_.insert(keys_.end(), destaged_.begin(), destaged_.end());
+  std::inplace_merge(keys_.begin(), keys_.begin() + middle, keys_.end());
+  keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
 }
 
 Result<std::optional<std::string>> Delta::Value(const Key& key) const {
