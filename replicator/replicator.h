@@ -58,7 +58,7 @@ struct TargetStatus {
   uint64_t bytes_per_second = 0;  // over the last minute of shipping
   // Of its medium, when it was last looked at; zeros where nobody can tell.
   SpaceInfo space;
-  std::string last_error;         // empty: none since the last success
+  std::string last_error;  // empty: none since the last success
   int64_t last_error_time_nanos = 0;
   // The last time that it did not hold what it had confirmed, or held what this
   // volume never made: it was rolled back, emptied or tampered with.

@@ -92,7 +92,7 @@ struct VolumeStatus {
   uint64_t disk_total_bytes = 0;
   uint64_t disk_available_bytes = 0;
   uint64_t disk_usable_bytes = 0;  // what writers can have of that
-  uint64_t objects = 0;  // on the primary, of all kinds
+  uint64_t objects = 0;            // on the primary, of all kinds
   uint64_t object_bytes = 0;
   uint64_t memory_bytes = 0;  // caches and buffers
   std::string last_error;
