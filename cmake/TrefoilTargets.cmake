@@ -24,6 +24,24 @@ function(trefoil_hardening target)
     $<${release}:LINKER:-z,relro,-z,now,-z,noexecstack>)
 endfunction()
 
+# What is preloaded into a program has none: they are the program's.
+function(trefoil_sanitizers target)
+  get_target_property(type ${target} TYPE)
+  if(NOT TREFOIL_SANITIZE OR type STREQUAL MODULE_LIBRARY)
+    return()
+  endif()
+  # What releases check of the standard library's contracts is tested here.
+  target_compile_options(${target} PRIVATE
+    -fsanitize=${TREFOIL_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
+  target_link_options(${target} PRIVATE -fsanitize=${TREFOIL_SANITIZE})
+  # As shared libraries GCC's runtimes bear nothing preloaded, and only one of
+  # the two writes its reports where it is told to.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND TREFOIL_SANITIZE MATCHES address)
+    target_link_options(${target} PRIVATE -static-libasan -static-libubsan)
+  endif()
+endfunction()
+
 function(trefoil_flags target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
   target_compile_options(${target} PRIVATE
@@ -38,13 +56,7 @@ function(trefoil_flags target)
       $<$<CONFIG:Release>:-Wno-restrict>)
   endif()
   trefoil_hardening(${target})
-  if(TREFOIL_SANITIZE)
-    # What releases check of the standard library's contracts is tested here.
-    target_compile_options(${target} PRIVATE
-      -fsanitize=${TREFOIL_SANITIZE} -fno-omit-frame-pointer
-      -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
-    target_link_options(${target} PRIVATE -fsanitize=${TREFOIL_SANITIZE})
-  endif()
+  trefoil_sanitizers(${target})
 endfunction()
 
 # The library trefoil_NAME (folder = namespace = library = log tag = label).
@@ -54,6 +66,15 @@ function(trefoil_library name)
   target_link_libraries(trefoil_${name}
     PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
   trefoil_flags(trefoil_${name})
+endfunction()
+
+# trefoil_timeout(SECONDS TEST...): how long tests may take on a busy machine.
+# Sanitizers make programs slower by such a factor.
+function(trefoil_timeout seconds)
+  if(TREFOIL_SANITIZE)
+    math(EXPR seconds "6 * ${seconds}")
+  endif()
+  set_tests_properties(${ARGN} PROPERTIES TIMEOUT ${seconds})
 endfunction()
 
 # One GoogleTest binary LABEL_test, one ctest entry, labelled.
@@ -68,5 +89,6 @@ function(trefoil_test label)
     set(ARG_TIMEOUT 300)
   endif()
   set_tests_properties(${label} PROPERTIES
-    LABELS ${label} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}")
+    LABELS ${label} ENVIRONMENT "${ARG_ENVIRONMENT}")
+  trefoil_timeout(${ARG_TIMEOUT} ${label})
 endfunction()
