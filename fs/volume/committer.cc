@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/volume/committer.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -26,6 +27,8 @@ constexpr uint64_t kJournalShareDue = 4;
 constexpr uint64_t kJournalShareFlush = 8;
 // Background work yields to the threads that answer applications.
 constexpr int kBackgroundNice = 5;
+// A round of this many keys leaves much memory behind.
+constexpr size_t kLargeRoundKeys = kManyChangedKeys / 4;
 // Garbage is collected this often while there may be some, and takes at most
 // one part in kCollectShare of the time.
 constexpr int64_t kCollectEveryNanos = 5 * kNanosPerSecond;
@@ -252,7 +255,20 @@ Result<CommitRef> Committer::Commit() {
   return head();
 }
 
+namespace {
+
+// What many keys took, small pieces asked for by many threads, glibc keeps; the
+// process would be as large as its largest round for ever.
+void GiveMemoryBack() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+}  // namespace
+
 Status Committer::CommitCut(VolumeCore::Cut& cut, bool blocks_in_commit) {
+  const bool is_large = cut.changed.size() >= kLargeRoundKeys;
   if (Status done = Round(cut, blocks_in_commit); !done.ok()) {
     core_.RestoreChanged(std::move(cut.changed));
     core_.NoteError(done.WithContext("commit"));
@@ -262,6 +278,10 @@ Status Committer::CommitCut(VolumeCore::Cut& cut, bool blocks_in_commit) {
   collector_.NoteWork();
   core_.dirty_bytes_estimate = core_.dirty.JournalBytes();
   core_.NoteError(TrimJournal());
+  if (is_large) {
+    cut.changed = {};
+    GiveMemoryBack();
+  }
   return OkStatus();
 }
 
