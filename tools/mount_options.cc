@@ -56,6 +56,8 @@ constexpr FuseSwitch kFuseSwitches[] = {
     {"allow_other", &FuseOptions::allow_other, true},
     {"noallow_other", &FuseOptions::allow_other, false},
     {"default_permissions", &FuseOptions::default_permissions, true},
+    {"acl", &FuseOptions::acls, true},
+    {"noacl", &FuseOptions::acls, false},
 };
 
 template <class Range>

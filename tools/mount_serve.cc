@@ -105,6 +105,7 @@ VolumeOptions ToVolumeOptions(const MountPlan& plan,
                                       config.commit_interval_seconds) *
                                   kNanosPerSecond;
   options.snapshots_visible = settings.snapshots_visible;
+  options.acls = settings.fuse.acls;
   return options;
 }
 

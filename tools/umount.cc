@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "fs/fuse/mount_table.h"
 #include "tools/json_fields.h"
@@ -24,6 +26,10 @@ namespace {
 constexpr int kCloseTimeoutMillis = 300'000;
 // After so long it is asked who else has the mount: that one's end may be near.
 constexpr int kLookMillis = 3'000;
+
+// Whoever only looks at the mounts, as df does, is gone in a moment.
+constexpr std::chrono::milliseconds kBusyTime{2'000};
+constexpr std::chrono::milliseconds kBusyPause{20};
 
 struct UmountArguments {
   std::string mountpoint;
@@ -65,6 +71,18 @@ Result<MountTableEntry> FindOurMount(const std::string& mountpoint) {
   return *entry;
 }
 
+Status UnmountWhenFree(const std::string& mountpoint) {
+  const auto until = std::chrono::steady_clock::now() + kBusyTime;
+  while (true) {
+    Status unmounted = Unmount(mountpoint, /*lazily=*/false);
+    if (!unmounted.Is(StatusCode::kBusy) ||
+        std::chrono::steady_clock::now() >= until) {
+      return unmounted;
+    }
+    std::this_thread::sleep_for(kBusyPause);
+  }
+}
+
 // The daemon ends when nobody has the mount any more.
 Status WaitForDaemon(const Daemon& daemon, const MountTableEntry& mount) {
   if (daemon.WaitForEnd(kLookMillis)) return OkStatus();
@@ -103,7 +121,7 @@ int RunUmount(const UmountArguments& arguments) {
   } else if (arguments.wait) {
     return Fail("umount", client.status());
   }
-  const Status unmounted = Unmount(mount->mountpoint, /*lazily=*/false);
+  const Status unmounted = UnmountWhenFree(mount->mountpoint);
   if (!unmounted.ok()) {
     return Fail("umount", unmounted,
                 unmounted.Is(StatusCode::kBusy)

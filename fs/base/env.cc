@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 namespace trefoil {
 
 Status Env::CreateDirs(const std::string& path) {
@@ -38,7 +40,10 @@ Status Env::RemoveTree(const std::string& path) {
   return RemoveDir(path);
 }
 
-bool Env::Exists(const std::string& path) { return Stat(path).ok(); }
+bool Env::Exists(const std::string& path) {
+  const Status found = Stat(path).status();
+  return !found.Is(StatusCode::kNotFound) && found.posix_errno() != ENOTDIR;
+}
 
 Result<std::string> Env::ReadFile(const std::string& path, uint64_t max_bytes) {
   TREFOIL_ASSIGN(const std::unique_ptr<File> file, Open(path, OpenMode::kRead));

@@ -107,6 +107,8 @@ class Env {
   [[nodiscard]] virtual bool single_threaded() const { return false; }
 
   // Conveniences over the above.
+  // False only where certainly nothing is. What can't be looked at counts as
+  // there: whoever opens it learns why, and nobody takes it for lost.
   bool Exists(const std::string& path);
   // kCorruption when the file is larger than `max_bytes`.
   Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes);

@@ -74,6 +74,12 @@ void Initialize(void*, fuse_conn_info* connection) {
   connection->congestion_threshold = kBackgroundRequests / 4 * 3;
 }
 
+// The kernel then passes ACLs on as any attribute, and checks modes alone.
+void InitializeWithoutAcls(void* unused, fuse_conn_info* connection) {
+  Initialize(unused, connection);
+  connection->want &= ~static_cast<unsigned>(FUSE_CAP_POSIX_ACL);
+}
+
 // A comma ends an option of libfuse unless it is escaped.
 std::string EscapeOption(const std::string& text) {
   std::string out;
@@ -129,7 +135,7 @@ class FuseSessionImpl final : public FuseSession {
 Status FuseSessionImpl::Init() {
   fuse_set_log_func(OnLibraryMessage);
   fuse_lowlevel_ops ops{};
-  ops.init = Initialize;
+  ops.init = options_.acls ? Initialize : InitializeWithoutAcls;
   AddNameOperations(ops);
   AddDirectoryOperations(ops);
   AddInodeOperations(ops);

@@ -25,6 +25,7 @@ struct FuseOptions {
   bool allow_other = false;
   bool default_permissions = true;
   bool read_only = false;
+  bool acls = true;   // as in VolumeOptions
   bool suid = false;  // honour setuid bits
   bool dev = false;   // honour device files
   // Further options that fusermount3(1) knows: "noexec", "sync" ...

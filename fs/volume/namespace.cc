@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names: look-up, making and removing.
 #include <cerrno>
+#include <optional>
 
 #include "fs/volume/directory.h"
 #include "fs/volume/names.h"
@@ -122,11 +123,14 @@ namespace {
 
 // Applies the umask or the directory's default ACL to a new inode.
 Status InheritPermissions(Transaction& tx, InodeId directory,
-                          const Caller& caller, InodeId number,
+                          const Caller& caller, bool acls, InodeId number,
                           InodeRecord& inode) {
   if (S_ISLNK(inode.mode)) return OkStatus();
-  TREFOIL_ASSIGN(const auto stored,
-                 tx.Get(Family::kLive, XattrKey(directory, kAclDefaultXattr)));
+  std::optional<std::string> stored;
+  if (acls) {
+    const std::string key = XattrKey(directory, kAclDefaultXattr);
+    TREFOIL_ASSIGN(stored, tx.Get(Family::kLive, key));
+  }
   if (!stored) {
     inode.mode &= ~(caller.umask & 0777U);
     return OkStatus();
@@ -161,7 +165,8 @@ Status VolumeImpl::BuildInode(Transaction& tx, InodeId directory,
       inode.btime_nanos = Now();
   core_->sequencer_mu.AssertHeld();
   *number = core_->NewInode(tx);
-  TREFOIL_TRY(InheritPermissions(tx, directory, caller, *number, inode));
+  TREFOIL_TRY(InheritPermissions(tx, directory, caller, core_->options.acls,
+                                 *number, inode));
   return tx.PutInode(*number, inode);
 }
 

@@ -62,6 +62,9 @@ struct VolumeOptions {
   // How long a read waits for a copy when the primary lacks what it needs.
   int64_t heal_wait_nanos = 30'000'000'000;
   bool snapshots_visible = false;  // list .snapshots in the root directory
+  // Off: POSIX ACLs can't be set and are not inherited, EOPNOTSUPP says so;
+  // those that are stored stay, and can be read and removed.
+  bool acls = true;
 };
 
 struct Entry {

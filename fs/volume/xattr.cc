@@ -24,13 +24,17 @@ bool StartsWith(std::string_view name, std::string_view prefix) {
   return name.substr(0, prefix.size()) == prefix;
 }
 
+bool IsAcl(std::string_view name) {
+  return name == kAclAccessXattr || name == kAclDefaultXattr;
+}
+
 // Names outside of the usual spaces are refused, as on ext4.
-Status CheckXattrName(std::string_view name) {
+Status CheckXattrName(std::string_view name, bool acls) {
   if (name.empty() || name.size() > kMaxXattrNameBytes ||
       name.find('\0') != std::string_view::npos) {
     return Status::Posix(ERANGE);
   }
-  if (name == kAclAccessXattr || name == kAclDefaultXattr) return OkStatus();
+  if (IsAcl(name)) return acls ? OkStatus() : Status::Posix(EOPNOTSUPP);
   for (const std::string_view space : {"user.", "security.", "trusted."}) {
     if (StartsWith(name, space)) return OkStatus();
   }
@@ -73,7 +77,10 @@ Result<std::string> VolumeImpl::GetXattr(NodeId node, std::string_view name) {
   if (!epoch) return Status::Posix(ESTALE);
   TREFOIL_ASSIGN(const auto stored,
                  GetAt(*core_->index, XattrKey(node.inode(), name), *epoch));
-  if (!stored) return Status::Posix(ENODATA);
+  if (!stored) {
+    const bool is_known = core_->options.acls || !IsAcl(name);
+    return Status::Posix(is_known ? ENODATA : EOPNOTSUPP);
+  }
   TREFOIL_ASSIGN(XattrRecord record, XattrRecord::Decode(*stored));
   return std::move(record.value);
 }
@@ -99,7 +106,7 @@ Result<std::string> VolumeImpl::ListXattr(NodeId node, bool show_trusted) {
 Status VolumeImpl::SetXattr(NodeId node, std::string_view name,
                             std::string_view value, XattrFlags flags) {
   TREFOIL_TRY(CheckLive(node));
-  TREFOIL_TRY(CheckXattrName(name));
+  TREFOIL_TRY(CheckXattrName(name, core_->options.acls));
   if (value.size() > kMaxXattrValueBytes) return Status::Posix(E2BIG);
   TREFOIL_TRY(TakeSpace(value.size()));
   TREFOIL_ASSIGN(const std::string names, ListXattr(node, true));

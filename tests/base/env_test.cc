@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "tests/support/fault_env.h"
 #include "tests/support/temp_dir.h"
@@ -130,6 +131,17 @@ TEST_F(EnvTest, ErrorsNameOperationAndPath) {
   EXPECT_EQ(status.posix_errno(), ENOENT);
   EXPECT_NE(status.ToString().find("stat " + dir_.Path("missing")),
             std::string::npos);
+}
+
+TEST_F(EnvTest, WhatCantBeLookedAtIsNotTakenForMissing) {
+  ASSERT_TRUE(env_.WriteFileAtomically(dir_.Path("file"), "x").ok());
+  std::filesystem::create_symlink("loop", dir_.Path("loop"));
+  EXPECT_TRUE(env_.Exists(dir_.Path("file")));
+  EXPECT_FALSE(env_.Exists(dir_.Path("missing")));
+  EXPECT_FALSE(env_.Exists(dir_.Path("missing/x")));
+  EXPECT_FALSE(env_.Exists(dir_.Path("file/x")));
+  ASSERT_FALSE(env_.Stat(dir_.Path("loop/x")).ok());
+  EXPECT_TRUE(env_.Exists(dir_.Path("loop/x")));
 }
 
 TEST_F(EnvTest, SpaceIsPlausible) {

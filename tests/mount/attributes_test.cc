@@ -212,15 +212,19 @@ std::string MakeAcl(std::initializer_list<AclEntry> entries) {
   return acl;
 }
 
-TEST_F(AttributesTest, AclDecidesAndDefaultAclIsInherited) {
+// user::rwx user:nobody:rwx group::--- mask::rwx other::---
+std::string AclOfNobody() {
   constexpr uint32_t kNobody = 65534;
   constexpr uint32_t kNoId = 0xffffffff;
-  // user::rwx user:nobody:rwx group::--- mask::rwx other::---
-  const std::string acl = MakeAcl({{0x01, 7, kNoId},
-                                   {0x02, 7, kNobody},
-                                   {0x04, 0, kNoId},
-                                   {0x10, 7, kNoId},
-                                   {0x20, 0, kNoId}});
+  return MakeAcl({{0x01, 7, kNoId},
+                  {0x02, 7, kNobody},
+                  {0x04, 0, kNoId},
+                  {0x10, 7, kNoId},
+                  {0x20, 0, kNoId}});
+}
+
+TEST_F(AttributesTest, AclDecidesAndDefaultAclIsInherited) {
+  const std::string acl = AclOfNobody();
   ASSERT_EQ(mkdir(Path("d").c_str(), 0700), 0);
   for (const char* name :
        {"system.posix_acl_access", "system.posix_acl_default"}) {
@@ -242,6 +246,39 @@ TEST_F(AttributesTest, AclDecidesAndDefaultAclIsInherited) {
   ASSERT_EQ(chmod(Path("d").c_str(), 0700), 0);
   EXPECT_TRUE(AsOrdinaryUser(
       [&] { return Fd(Path("d/f"), O_RDONLY) < 0 && errno == EACCES; }));
+}
+
+TEST_F(AttributesTest, WithoutAclsModesDecideAndTheUmaskCounts) {
+  const char* const kAccess = "system.posix_acl_access";
+  const char* const kDefault = "system.posix_acl_default";
+  const std::string acl = AclOfNobody();
+  ASSERT_EQ(mkdir(Path("d").c_str(), 0700), 0);
+  for (const char* name : {kAccess, kDefault}) {
+    ASSERT_EQ(setxattr(Path("d").c_str(), name, acl.data(), acl.size(), 0), 0);
+  }
+  share().Unmount();
+  share().Mount({"-o", "noacl"});
+  EXPECT_TRUE(AsOrdinaryUser([&] {
+    return Fd(Path("d/f"), O_CREAT | O_WRONLY) < 0 && errno == EACCES;
+  }));
+  const mode_t before = umask(027);
+  EXPECT_EQ(mkdir(Path("d/sub").c_str(), 0777), 0);
+  umask(before);
+  EXPECT_EQ(ModeOf(Path("d/sub")), 0750U);
+  char bytes[256];
+  for (const char* name : {kAccess, kDefault}) {
+    EXPECT_EQ(setxattr(Path("d/sub").c_str(), name, acl.data(), acl.size(), 0),
+              -1);
+    EXPECT_EQ(errno, EOPNOTSUPP);
+    EXPECT_EQ(getxattr(Path("d/sub").c_str(), name, bytes, sizeof(bytes)), -1);
+    EXPECT_EQ(errno, EOPNOTSUPP);
+    // What is stored stays.
+    EXPECT_EQ(getxattr(Path("d").c_str(), name, bytes, sizeof(bytes)),
+              static_cast<ssize_t>(acl.size()));
+  }
+  Remount();
+  EXPECT_TRUE(AsOrdinaryUser(
+      [&] { return Fd(Path("d/f"), O_CREAT | O_WRONLY, 0666) >= 0; }));
 }
 
 }  // namespace

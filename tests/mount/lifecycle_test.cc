@@ -160,6 +160,18 @@ TEST_F(LifecycleTest, BusyMountIsKept) {
   share_.Unmount();
 }
 
+// As df does, which looks at every mount.
+TEST_F(LifecycleTest, WhoIsGoneInAMomentIsWaitedFor) {
+  share_.Mount();
+  Fd fd(share_.mountpoint(), O_RDONLY | O_DIRECTORY);
+  std::thread looking([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    fd.Close();
+  });
+  share_.Unmount();
+  looking.join();
+}
+
 TEST_F(LifecycleTest, UmountSaysWhoElseHasTheMount) {
   share_.Mount();
   const int pid = share_.DaemonPid();

@@ -12,19 +12,21 @@ Status Down() { return {StatusCode::kUnavailable, "the target is down"}; }
 }  // namespace
 
 TargetFaults::Hook& TargetFaults::Hook::operator=(Function function) {
+  auto shared = function ? std::make_shared<const Function>(std::move(function))
+                         : nullptr;
   const MutexLock lock(mu_);
-  function_ = std::move(function);
+  function_.swap(shared);
   return *this;
 }
 
 Status TargetFaults::Hook::operator()(const std::string& operation,
                                       std::string_view key) const {
-  Function function;
+  std::shared_ptr<const Function> function;
   {
     const MutexLock lock(mu_);
     function = function_;
   }
-  return function ? function(operation, key) : OkStatus();
+  return function ? (*function)(operation, key) : OkStatus();
 }
 
 void TargetFaults::SetDown(bool down) {

@@ -30,7 +30,7 @@ class TargetFaults {
 
    private:
     mutable Mutex mu_;
-    Function function_ GUARDED_BY(mu_);
+    std::shared_ptr<const Function> function_ GUARDED_BY(mu_);  // may be null
   };
   Hook before;
   Hook after;
