@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "fs/base/clock.h"
@@ -193,40 +195,116 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
   return chain;
 }
 
+namespace {
+
+// A commit and the checkpoint that stands for it have the same numbers.
+bool IsSameState(const ChainLink& a, const ChainLink& b) {
+  return a.key == b.key || (a.parsed.kind != b.parsed.kind &&
+                            a.parsed.generation == b.parsed.generation &&
+                            a.parsed.number == b.parsed.number);
+}
+
+// A held commit or checkpoint, and what it says of its time.
+struct TimedLink {
+  ChainLink link;
+  Status status;  // not OK: it says nothing
+  int64_t time_nanos = 0;
+};
+
+// Newest first. Many requests at a time: the clock may have gone back, so that
+// each of them has to be looked at.
+std::vector<TimedLink> ReadTimes(ObjectStore& store, const Keyring& keyring,
+                                 std::vector<TimedLink> links) {
+  constexpr size_t kThreads = 8;
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < links.size(); i = next++) {
+      const auto info = ReadCommitInfo(store, keyring, links[i].link.key);
+      links[i].status = info.status();
+      if (info.ok()) links[i].time_nanos = info->time_nanos;
+    }
+  };
+  std::vector<std::thread> threads;
+  while (threads.size() + 1 < std::min(kThreads, links.size())) {
+    threads.emplace_back(work);
+  }
+  work();
+  for (std::thread& thread : threads) thread.join();
+  std::stable_sort(links.begin(), links.end(),
+                   [](const auto& a, const auto& b) {
+                     return a.link.parsed.number > b.link.parsed.number;
+                   });
+  return links;
+}
+
+Result<std::vector<TimedLink>> ListTimes(ObjectStore& store,
+                                         const Keyring& keyring,
+                                         const std::set<std::string>& without) {
+  std::vector<TimedLink> links;
+  for (const auto& list : {ListCommits(store), ListCheckpoints(store)}) {
+    TREFOIL_TRY(list.status());
+    for (const ChainLink& link : *list) {
+      if (!without.contains(link.key)) links.push_back({link, {}, 0});
+    }
+  }
+  links = ReadTimes(store, keyring, std::move(links));
+  for (const TimedLink& timed : links) {
+    // What is damaged, a stranger's, or has just gone says nothing.
+    const bool is_its_own = timed.status.Is(StatusCode::kCorruption) ||
+                            timed.status.Is(StatusCode::kNoKey) ||
+                            timed.status.Is(StatusCode::kNotFound);
+    if (!is_its_own) TREFOIL_TRY(timed.status);
+  }
+  return links;
+}
+
+Status NothingOfThatTime(const ObjectStore& store,
+                         const std::vector<TimedLink>& links) {
+  std::optional<int64_t> oldest;
+  for (const TimedLink& timed : links) {
+    if (!timed.status.ok()) continue;
+    oldest = std::min(oldest.value_or(timed.time_nanos), timed.time_nanos);
+  }
+  return {
+      StatusCode::kTrimmed,
+      fmt::format("{}: holds nothing of that time{}", store.Describe(),
+                  oldest ? "; the oldest is of " + FormatUtc(*oldest) : "")};
+}
+
+}  // namespace
+
 Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
                                int64_t time_nanos,
                                const std::set<std::string>& without) {
-  std::map<uint64_t, std::string> held;  // by number; of several, the newest
-  for (const auto& list : {ListCheckpoints(store), ListCommits(store)}) {
-    TREFOIL_TRY(list.status());
-    for (const ChainLink& link : *list) {
-      if (!without.contains(link.key)) held[link.parsed.number] = link.key;
+  TREFOIL_ASSIGN(const auto links, ListTimes(store, keyring, without));
+  uint64_t newest = ~0ULL;             // what the chain may still have
+  const TimedLink* damaged = nullptr;  // nothing above the answer, but it
+  for (const TimedLink& timed : links) {
+    const uint64_t number = timed.link.parsed.number;
+    if (number > newest) continue;
+    if (timed.status.Is(StatusCode::kCorruption)) damaged = &timed;
+    if (!timed.status.ok()) continue;
+    if (timed.time_nanos > time_nanos) {
+      damaged = nullptr;
+      continue;
     }
-  }
-  const std::vector<std::pair<uint64_t, std::string>> links(held.begin(),
-                                                            held.end());
-  // Halves [first, last): what is before it is not after the time.
-  size_t first = 0;
-  size_t last = links.size();
-  int64_t oldest_nanos = 0;
-  while (first < last) {
-    const size_t middle = first + (last - first) / 2;
-    TREFOIL_ASSIGN(const CommitInfo info,
-                   ReadCommitInfo(store, keyring, links[middle].second));
-    if (info.time_nanos <= time_nanos) {
-      first = middle + 1;
-    } else {
-      last = middle;
-      oldest_nanos = info.time_nanos;
+    // Of several of one number, and of what an older owner made, only what the
+    // owner stands for counts.
+    TREFOIL_ASSIGN(const OwnedChain chain,
+                   FindOwnedChain(store, keyring, without, CommitSeq(number)));
+    const ChainLink& head = chain.links.back();
+    newest = std::min(newest, head.parsed.number);
+    if (!IsSameState(head, timed.link)) continue;
+    if (damaged == nullptr || damaged->link.parsed.number == number) {
+      return CommitSeq(number);
     }
+    return Status(
+        StatusCode::kCorruption,
+        fmt::format("{}; it may be of that time: --at {} takes what came "
+                    "before it",
+                    damaged->status.message(), number));
   }
-  if (first > 0) return CommitSeq(links[first - 1].first);
-  return Status(
-      StatusCode::kTrimmed,
-      fmt::format("{}: holds nothing of that time{}", store.Describe(),
-                  links.empty()
-                      ? ""
-                      : "; the oldest is of " + FormatUtc(oldest_nanos)));
+  return NothingOfThatTime(store, links);
 }
 
 Status CheckLinks(ObjectStore& store, const std::vector<ChainLink>& links) {

@@ -34,9 +34,11 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
                                   const std::set<std::string>& damaged = {},
                                   std::optional<CommitSeq> newest = {});
 
-// The newest commit that `store` holds, or has a checkpoint of, whose time is
-// not after `time_nanos`, `without` some. kTrimmed, with the oldest time, when
-// all are newer.
+// Of the commits that the owner stands for and `store` holds, or has a
+// checkpoint of, `without` some: the one with the highest number whose time is
+// not after `time_nanos`. All are looked at: a clock that went back has made
+// later commits with earlier times. kTrimmed, with the oldest time, when all
+// are newer; kCorruption names a damaged one that might be the answer.
 Result<CommitSeq> FindCommitAt(ObjectStore& store, const Keyring& keyring,
                                int64_t time_nanos,
                                const std::set<std::string>& without = {});

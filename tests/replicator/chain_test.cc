@@ -142,6 +142,69 @@ TEST_F(ChainTest, AGapIsNamed) {
               HasSubstr("commit 3 (hash " + lost.name.ToHex()));
 }
 
+// Of what the owner stands for, the newest commit whose time is not after it.
+TEST_F(ChainTest, ATimeMeansTheSameWhenTheClockWentBack) {
+  source_.AddCommits(10, 0);
+  source_.SetClock(-6);
+  source_.AddCommits(2, 0);  // of the times of commits 5 and 6
+  const auto at = [this](size_t commit, int64_t more = 0) {
+    const auto found =
+        FindCommitAt(source_.objects(), source_.keyring(),
+                     source_.commits()[commit - 1].time_nanos + more);
+    return found.ok() ? found->value : 0;
+  };
+  EXPECT_EQ(at(1, -1), 0U);
+  EXPECT_EQ(at(1), 1U);
+  EXPECT_EQ(at(4), 4U);
+  EXPECT_EQ(at(5), 11U);
+  EXPECT_EQ(at(6), 12U);
+  EXPECT_EQ(at(8), 12U);
+  source_.SetClock(6);
+  source_.AddCommits(4, 0);
+  EXPECT_EQ(at(4, 1), 4U);
+  EXPECT_EQ(at(10), 12U);
+  EXPECT_EQ(at(13), 13U);
+  EXPECT_EQ(at(16, 1'000'000'000), 16U);
+}
+
+TEST_F(ChainTest, ATimeMeansTheOwnersCommitsNotThoseOfAFork) {
+  Claim(1, {});
+  source_.AddCommits(3, 0);
+  const CommitRef base = source_.head();
+  source_.AddCommits(6, 0);  // the old owner goes on
+  Claim(2, base);
+  source_.RewindTo(base.seq);
+  source_.NextGeneration();
+  source_.SetClock(100);
+  source_.AddCommits(2, 0);
+  const auto at = [this](int64_t nanos) {
+    const auto found =
+        FindCommitAt(source_.objects(), source_.keyring(), nanos);
+    return found.ok() ? found->value : 0;
+  };
+  // When only the old owner had written: what the new one went on from.
+  EXPECT_EQ(at(base.time_nanos + 3'000'000'000), 3U);
+  EXPECT_EQ(at(source_.head().time_nanos), 5U);
+}
+
+TEST_F(ChainTest, ADamagedCommitThatMayBeOfTheTimeIsNamed) {
+  source_.AddCommits(5, 0);
+  const CommitRef damaged = source_.commits()[3];
+  const std::string path = JoinPath(dir_.Path("objects"), KeyOf(damaged));
+  auto file = Env::Posix().Open(path, OpenMode::kReadWrite);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->WriteAt(kHeaderBytes + 20, "damage").ok());
+  const auto found =
+      FindCommitAt(source_.objects(), source_.keyring(), damaged.time_nanos);
+  ASSERT_EQ(found.status().code(), StatusCode::kCorruption);
+  EXPECT_THAT(found.status().message(), HasSubstr(KeyOf(damaged)));
+  EXPECT_THAT(found.status().message(), HasSubstr("--at 3"));
+  // Where it can't be meant it is not in the way.
+  const auto before = FindCommitAt(source_.objects(), source_.keyring(),
+                                   source_.commits()[1].time_nanos);
+  EXPECT_TRUE(before.ok() && before->value == 2U);
+}
+
 TEST_F(ChainTest, ADamagedClaimIsPassedOver) {
   source_.AddCommits(2, 0);
   MemorySource nonsense("nonsense");

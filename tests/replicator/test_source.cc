@@ -78,7 +78,8 @@ CommitRef TestSource::MakeCommit(int packs, size_t pack_bytes,
   ref.generation = generation();
   ref.cut = Lsn(ref.seq.value * 10);
   ref.time_nanos =
-      kFirstTimeNanos + static_cast<int64_t>(ref.seq.value) * 1'000'000'000;
+      kFirstTimeNanos +
+      (static_cast<int64_t>(ref.seq.value) + clock_seconds_) * 1'000'000'000;
 
   CommitInfo info;
   info.seq = ref.seq;

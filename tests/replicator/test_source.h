@@ -28,6 +28,8 @@ class TestSource final : public CommitSource {
   // A commit that needs `packs` new packs of about `pack_bytes` each, and tells
   // of what was retired.
   CommitRef AddCommit(int packs, size_t pack_bytes = 3000);
+  // The clock is put forward, or back, by so much.
+  void SetClock(int64_t seconds) { clock_seconds_ += seconds; }
   // The same, holding blocks of its own.
   CommitRef AddHolder();
   void AddCommits(int count, int packs) {
@@ -87,6 +89,7 @@ class TestSource final : public CommitSource {
   VolumeId volume_id_{};
   std::shared_ptr<const Keyring> keyring_;
   uint64_t next_pack_no_ = 1;
+  int64_t clock_seconds_ = 0;
 
   mutable Mutex mu_;
   CondVar changed_;
