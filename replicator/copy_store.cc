@@ -23,7 +23,9 @@ Status CopyStore::With(const std::function<Status(ObjectStore&)>& act) {
     if (closed_) {
       return {StatusCode::kUnavailable, place_ + ": no target any more"};
     }
-    if (store_ == nullptr) {
+    const bool is_stale = store_ != nullptr && is_stale_ && is_stale_(*store_);
+    if (store_ == nullptr || is_stale) {
+      store_.reset();
       TREFOIL_ASSIGN(store_, open_());
     }
     store = store_;
@@ -90,11 +92,22 @@ void CopyStore::DropCache(std::string_view key) {
 std::shared_ptr<CopyStore> OpenCopy(const CopyOpener& opener,
                                     const TargetSettings& target,
                                     std::shared_ptr<CancelToken> cancel) {
-  auto open = [=] {
-    return OpenVolumeTarget(target, opener.credentials_file, opener.volume_id,
-                            opener.world, cancel, kPatience);
+  auto open = [=]() -> Result<std::unique_ptr<ObjectStore>> {
+    TREFOIL_ASSIGN(auto store, OpenVolumeTarget(target, opener.credentials_file,
+                                                opener.volume_id, opener.world,
+                                                cancel, kPatience));
+    if (!opener.volume_path.empty()) {
+      TREFOIL_TRY(CheckNotForgotten(opener.world.env, opener.volume_path,
+                                    target, *store));
+    }
+    return store;
   };
-  return std::make_shared<CopyStore>(target.url, std::move(open), cancel);
+  auto is_stale = [target, env = &opener.world.env](ObjectStore& store) {
+    return IsAnotherDisk(store, target, *env);
+  };
+  return std::make_shared<CopyStore>(
+      target.url, std::move(open), cancel,
+      IsRemovable(target) ? CopyStore::IsStale(is_stale) : nullptr);
 }
 
 ObjectCopies OpenCopies(World world, const VolumeConfig& config,

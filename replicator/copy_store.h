@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // CopyStore: a target as a copy to heal from: opened when it is first needed,
 // and anew after it could not be reached, so that a disk that is plugged in
-// again, or credentials that were put right, need no new mount. It claims
-// nothing (O9).
-// Thread rule: thread-safe.
+// again, another one in its place, or credentials that were put right, need no
+// new mount. It claims nothing (O9). Thread rule: thread-safe.
 #pragma once
 
 #include <functional>
@@ -22,10 +21,15 @@ class CopyStore final : public ObjectStore {
  public:
   using Open = std::function<Result<std::unique_ptr<ObjectStore>>()>;
 
+  using IsStale = std::function<bool(ObjectStore&)>;
+
   // `place` is for messages. `cancel` ends calls under way; null: nothing does.
-  CopyStore(std::string place, Open open, std::shared_ptr<CancelToken> cancel)
+  // `is_stale` (may be null): the opened store's place has another one by now.
+  CopyStore(std::string place, Open open, std::shared_ptr<CancelToken> cancel,
+            IsStale is_stale = nullptr)
       : place_(std::move(place)),
         open_(std::move(open)),
+        is_stale_(std::move(is_stale)),
         cancel_(std::move(cancel)) {}
   // For good: calls under way end soon, and all others answer kUnavailable.
   // Whoever still has this store then does no harm with it.
@@ -46,6 +50,7 @@ class CopyStore final : public ObjectStore {
 
   const std::string place_;
   const Open open_;
+  const IsStale is_stale_;
   const std::shared_ptr<CancelToken> cancel_;
 
   Mutex mu_;
@@ -58,6 +63,8 @@ struct CopyOpener {
   World world;
   VolumeId volume_id{};
   std::string credentials_file;  // empty: the usual places
+  // Where it is known which disks were forgotten; empty: nobody asks.
+  std::string volume_path = {};
 };
 // The copy that `target` has; not contacted yet. After `cancel` (null: never)
 // calls answer kUnavailable soon.

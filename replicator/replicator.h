@@ -108,6 +108,9 @@ class Replicator {
   // uses it, and what was remembered of it is gone. Ends what is under way
   // there. kNotFound for a name that is no target.
   virtual Status RemoveTarget(const std::string& name) = 0;
+  // As ForgetDisk of target_state.h, of a target of this name.
+  virtual Result<TargetDisk> ForgetDisk(const std::string& name,
+                                        const std::string& disk) = 0;
   [[nodiscard]] virtual std::vector<TargetStatus> status() const = 0;
   [[nodiscard]] virtual HydrationStatus hydration() const = 0;
   // As Scrubber; 0 and false where there is nothing to scrub.

@@ -39,6 +39,8 @@ class ReplicatorImpl final : public Replicator {
   void Nudge() override;
   Status AddTarget(const TargetSettings& target) override;
   Status RemoveTarget(const std::string& name) override;
+  Result<TargetDisk> ForgetDisk(const std::string& name,
+                                const std::string& disk) override;
   [[nodiscard]] std::vector<TargetStatus> status() const override;
   [[nodiscard]] HydrationStatus hydration() const override {
     return hydrator_.status();

@@ -16,10 +16,13 @@ Result<ShipperOptions> ReplicatorImpl::ShipperOptionsOf(
   shipper.url = settings.url;
   shipper.state_path = TargetStatePath(volume_.path(), settings.name);
   shipper.open = [=, world = world_, id = volume_.volume_id(),
-                  credentials =
-                      credentials_file_](std::shared_ptr<CancelToken> cancel) {
-    return OpenVolumeTarget(settings, credentials, id, world,
-                            std::move(cancel));
+                  credentials = credentials_file_,
+                  path = volume_.path()](std::shared_ptr<CancelToken> cancel)
+      -> Result<std::unique_ptr<ObjectStore>> {
+    TREFOIL_ASSIGN(auto store, OpenVolumeTarget(settings, credentials, id,
+                                                world, std::move(cancel)));
+    TREFOIL_TRY(CheckNotForgotten(world.env, path, settings, *store));
+    return store;
   };
   shipper.store_decides = StoreDecides(settings);
   shipper.removable = IsRemovable(settings);
@@ -39,8 +42,9 @@ Result<std::shared_ptr<ReplicatorImpl::Target>> ReplicatorImpl::MakeTarget(
   TREFOIL_ASSIGN(ShipperOptions shipper, ShipperOptionsOf(settings));
   auto target = std::make_shared<Target>();
   target->settings = settings;
-  target->copy = OpenCopy({world_, volume_.volume_id(), credentials_file_},
-                          settings, std::make_shared<CancelToken>());
+  target->copy =
+      OpenCopy({world_, volume_.volume_id(), credentials_file_, volume_.path()},
+               settings, std::make_shared<CancelToken>());
   if (is_detached_) {
     target->last_known = LastKnown(world_.env, volume_.path(), settings);
     target->last_known.state = "detached";
@@ -108,6 +112,37 @@ Status ReplicatorImpl::RemoveTarget(const std::string& name) {
   ReleaseCommits();
   Changed();
   return ForgetTarget(world_.env, volume_.path(), name);
+}
+
+// The shipper is the only one who writes its state: it ends, and another one
+// begins with what is left. Nobody misses it: the disk is away.
+Result<TargetDisk> ReplicatorImpl::ForgetDisk(const std::string& name,
+                                              const std::string& disk) {
+  const MutexLock changing(changes_mu_);
+  std::shared_ptr<Target> target;
+  for (const auto& other : targets()) {
+    if (other->settings.name == name) target = other;
+  }
+  if (target == nullptr) {
+    return Status(StatusCode::kNotFound, "no target is named " + name);
+  }
+  if (target->shipper) {
+    target->shipper->RequestStop();
+    target->shipper->Join();
+  }
+  auto forgotten = trefoil::ForgetDisk(world_.env, volume_.path(), name, disk,
+                                       DiskIn(target->settings, world_.env));
+  TREFOIL_ASSIGN(const auto next, MakeTarget(target->settings));
+  {
+    const MutexLock lock(mu_);
+    const auto at = std::find(targets_.begin(), targets_.end(), target);
+    if (at != targets_.end()) *at = next;
+    if (stopping_) return forgotten;
+  }
+  if (next->shipper && started_) next->shipper->Start();
+  UseCopies();
+  Changed();
+  return forgotten;
 }
 
 ReplicatorImpl::Targets ReplicatorImpl::targets() const {

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
 #include "fs/base/bytes.h"
 #include "replicator/store/open_target.h"
+#include "replicator/target_state.h"
 
 namespace trefoil {
 
@@ -52,6 +54,31 @@ SpaceInfo SpaceOf(ObjectStore& store) {
   if (dir == nullptr) return {};
   const auto space = dir->Space();
   return space.ok() ? *space : SpaceInfo();
+}
+
+bool IsAnotherDisk(ObjectStore& store, const TargetSettings& target, Env& env) {
+  const auto* dir = dynamic_cast<DirStore*>(&store);
+  const auto url = ParseTargetUrl(target.url);
+  if (dir == nullptr || !dir->expected() || !url.ok()) return false;
+  const auto id = ReadDirTargetId(env, url->path);
+  return id.ok() && *id != *dir->expected();
+}
+
+Status CheckNotForgotten(Env& env, const std::string& volume_path,
+                         const TargetSettings& target, ObjectStore& store) {
+  const TargetDisk disk = DiskOf(store);
+  if (disk.id.empty()) return OkStatus();
+  const auto forgotten = ForgottenDisks(env, volume_path, target.name);
+  if (std::find(forgotten.begin(), forgotten.end(), disk.id) ==
+      forgotten.end()) {
+    return OkStatus();
+  }
+  return {StatusCode::kUnavailable,
+          fmt::format("not there: the disk at {} ({}{}{}) was forgotten; "
+                      "'trefoil target adopt' makes it one of the target's "
+                      "again",
+                      target.url, disk.id, disk.label.empty() ? "" : " ",
+                      disk.label)};
 }
 
 std::string DiskIn(const TargetSettings& target, Env& env) {

@@ -38,6 +38,13 @@ TargetDisk DiskOf(ObjectStore& store);
 // tell.
 SpaceInfo SpaceOf(ObjectStore& store);
 
+// Whether another disk than the store insists on is at the place now, or one
+// with another label.
+bool IsAnotherDisk(ObjectStore& store, const TargetSettings& target, Env& env);
+// kUnavailable when the store's disk is one that the volume was told to forget.
+Status CheckNotForgotten(Env& env, const std::string& volume_path,
+                         const TargetSettings& target, ObjectStore& store);
+
 // The id of the disk that is at the place of a `dir:` target; empty when none
 // is.
 std::string DiskIn(const TargetSettings& target, Env& env);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "fs/base/bytes.h"
@@ -51,7 +52,8 @@ Json ToJson(const TargetState& state) {
           {"complete_time_nanos", status.complete_nanos},
           {"disk", state.disk.id},
           {"label", state.disk.label},
-          {"shelf", std::move(shelf)}};
+          {"shelf", std::move(shelf)},
+          {"forgotten", state.forgotten}};
 }
 
 // Throws what nlohmann::json throws; the one caller catches it.
@@ -97,6 +99,7 @@ TargetState FromJson(const Json& json) {
   }
   status.complete_nanos = json.value("complete_time_nanos", int64_t{0});
   state.disk = {json.value("disk", ""), json.value("label", "")};
+  state.forgotten = json.value("forgotten", std::vector<std::string>());
   if (!json.contains("shelf")) return state;
   for (const Json& other : json.at("shelf")) {
     if (state.shelf.size() >= TargetState::kMaxShelf) break;
@@ -104,6 +107,18 @@ TargetState FromJson(const Json& json) {
     state.shelf.back().shelf.clear();
   }
   return state;
+}
+
+// What a disk may be called.
+bool IsId(const TargetDisk& disk, const std::string& name) {
+  return !disk.id.empty() && disk.id == name;
+}
+bool IsLabel(const TargetDisk& disk, const std::string& name) {
+  return !disk.id.empty() && disk.label == name;
+}
+bool IsBeginning(const TargetDisk& disk, const std::string& name) {
+  constexpr size_t kMinDigits = 4;
+  return name.size() >= kMinDigits && disk.id.starts_with(name);
 }
 
 }  // namespace
@@ -136,6 +151,8 @@ bool TargetState::UseDisk(const TargetDisk& other) {
   next.status.name = status.name;
   next.status.url = status.url;
   next.status.state = status.state;
+  next.forgotten = std::move(forgotten);
+  forgotten.clear();
   shelf.clear();
   all.insert(all.begin(), std::move(*this));
   if (all.size() > kMaxShelf) all.pop_back();
@@ -155,6 +172,89 @@ std::vector<DiskStatus> TargetState::Disks(bool is_in) const {
   add(*this, is_in);
   for (const TargetState& other : shelf) add(other, false);
   return disks;
+}
+
+Result<TargetDisk> TargetState::Forget(const std::string& name,
+                                       const std::string& id_in) {
+  std::vector<TargetState*> all = {this};
+  for (TargetState& other : shelf) all.push_back(&other);
+  // An id says more than a label, and that more than a beginning.
+  std::vector<TargetState*> meant;
+  for (const auto& fits : {IsId, IsLabel, IsBeginning}) {
+    if (!meant.empty()) break;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(meant),
+                 [&](const TargetState* one) { return fits(one->disk, name); });
+  }
+  if (meant.empty()) {
+    return Status(StatusCode::kNotFound,
+                  fmt::format("no disk of {} is named {}", status.name, name));
+  }
+  if (meant.size() > 1) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("several disks of {} are named {}: give the id",
+                              status.name, name));
+  }
+  const TargetDisk gone = meant.front()->disk;
+  if (gone.id == id_in) {
+    return Status(StatusCode::kPreconditionFailed,
+                  fmt::format("disk {} is plugged in: unplug it first", name));
+  }
+  Drop(meant.front());
+  forgotten.push_back(gone.id);
+  if (forgotten.size() > kMaxForgotten) forgotten.erase(forgotten.begin());
+  return gone;
+}
+
+void TargetState::Drop(TargetState* one) {
+  if (one != this) {
+    shelf.erase(shelf.begin() + (one - shelf.data()));
+    return;
+  }
+  TargetState next;
+  if (shelf.empty()) {
+    next.claims = std::move(claims);
+  } else {
+    std::vector<TargetState> others = std::move(shelf);
+    next = std::move(others.front());
+    others.erase(others.begin());
+    next.shelf = std::move(others);
+  }
+  next.status.name = status.name;
+  next.status.url = status.url;
+  next.status.state = status.state;
+  next.forgotten = std::move(forgotten);
+  *this = std::move(next);
+}
+
+bool TargetState::IsForgotten(const std::string& id) const {
+  return std::find(forgotten.begin(), forgotten.end(), id) != forgotten.end();
+}
+
+std::vector<std::string> ForgottenDisks(Env& env,
+                                        const std::string& volume_path,
+                                        const std::string& target_name) {
+  auto state = LoadTargetState(env, TargetStatePath(volume_path, target_name));
+  if (!state.ok()) return {};
+  return std::move(state->forgotten);
+}
+
+Result<TargetDisk> ForgetDisk(Env& env, const std::string& volume_path,
+                              const std::string& target_name,
+                              const std::string& disk,
+                              const std::string& id_in) {
+  const std::string path = TargetStatePath(volume_path, target_name);
+  auto state = LoadTargetState(env, path);
+  if (state.status().Is(StatusCode::kNotFound)) {
+    return Status(StatusCode::kNotFound,
+                  "nothing is known of any disk of " + target_name);
+  }
+  TREFOIL_TRY(state.status());
+  TREFOIL_ASSIGN(TargetDisk gone, state->Forget(disk, id_in));
+  TREFOIL_TRY(SaveTargetState(env, path, *state));
+  const Status removed = env.Remove(
+      JoinPath(JoinPath(volume_path, "scrub"), target_name + "." + gone.id));
+  if (!removed.Is(StatusCode::kNotFound)) TREFOIL_TRY(removed);
+  return gone;
 }
 
 std::string TargetStatePath(const std::string& volume_path,

@@ -53,6 +53,11 @@ class ReplicatorTargets final : public ControlTargets {
     TREFOIL_TRY(CheckMayChange());
     return changes_.Remove(name, force);
   }
+  Result<Json> ForgetDisk(const std::string& name,
+                          const std::string& disk) override {
+    TREFOIL_TRY(CheckMayChange());
+    return changes_.Forget(name, disk);
+  }
   // Before the control socket goes.
   void CancelChanges() { changes_.Cancel(); }
 

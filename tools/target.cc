@@ -10,6 +10,7 @@
 #include "fs/volume/volume_lock.h"
 #include "replicator/store/target_url.h"
 #include "replicator/target_change.h"
+#include "replicator/target_state.h"
 #include "tools/block_device.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
@@ -35,6 +36,7 @@ struct Arguments {
   std::string name;
   std::string url;
   std::string label;
+  std::string disk;
   bool later = false;
   bool same_disk = false;
   bool force = false;
@@ -221,8 +223,10 @@ Status Adopt(const Arguments& arguments) {
   const VolumeId& id = object.volume_id;
   TREFOIL_ASSIGN(
       const DirTargetId disk,
-      InitDirTarget(Env::Posix(), url.path, ToHex({id.data(), id.size()}),
-                    RealWorld().random, arguments.label));
+      InitDirTarget(
+          Env::Posix(), url.path, ToHex({id.data(), id.size()}),
+          RealWorld().random, arguments.label,
+          ForgottenDisks(Env::Posix(), location.volume, arguments.name)));
   Print(OneLine(fmt::format("{}: disk {} at {}", arguments.name,
                             DiskName(disk.target_id, disk.label), url.path)));
   const auto client = ControlClient::Connect(location.volume);
@@ -237,6 +241,22 @@ Status Adopt(const Arguments& arguments) {
       fmt::format("it gets everything now; unplug it when 'trefoil sync "
                   "--target {} {}' has returned",
                   arguments.name, ShellWord(arguments.volume)));
+  return OkStatus();
+}
+
+Status Forget(const Arguments& arguments) {
+  const Json params = {{"name", arguments.name}, {"disk", arguments.disk}};
+  TREFOIL_ASSIGN(const Changed changed,
+                 Change(arguments.volume, "target-forget", params,
+                        [&](TargetChanges& changes) {
+                          return changes.Forget(arguments.name, arguments.disk);
+                        }));
+  Print(OneLine(
+      fmt::format("{}: disk {} is none of its disks any more; what is on it "
+                  "stays there",
+                  arguments.name,
+                  DiskName(TextField(changed.result, "disk"),
+                           TextField(changed.result, "label")))));
   return OkStatus();
 }
 
@@ -306,6 +326,16 @@ void AddTargetCommand(CLI::App& trefoil, Action* action) {
   adopt->add_option("--label", arguments->label,
                     "What is written on the disk, such as blue");
   AddSameDisk(adopt, arguments.get());
+
+  CLI::App* forget =
+      AddVerb(target, "forget",
+              "Expect one of a target's disks, which is away, no more", Forget,
+              arguments, action);
+  forget
+      ->add_option("DISK", arguments->disk,
+                   "Its label, its id or the first digits of that, as status "
+                   "shows them")
+      ->required();
 }
 
 }  // namespace trefoil

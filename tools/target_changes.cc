@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/target_changes.h"
 
+#include <algorithm>
+
 #include "fs/base/log.h"
+#include "replicator/target_opener.h"
+#include "replicator/target_state.h"
 
 namespace trefoil {
 
@@ -53,6 +57,31 @@ Result<Json> TargetChanges::Remove(const std::string& name, bool force) {
   for (const TargetSettings& target : result.left) {
     json["left"].push_back({{"name", target.name}, {"url", target.url}});
   }
+  return json;
+}
+
+Result<Json> TargetChanges::Forget(const std::string& name,
+                                   const std::string& disk) {
+  const MutexLock lock(mu_);
+  Env& env = owner_.world.env;
+  TREFOIL_ASSIGN(const VolumeConfig config,
+                 LoadConfig(env, owner_.volume_path));
+  const auto target = std::find_if(
+      config.targets.begin(), config.targets.end(),
+      [&](const TargetSettings& settings) { return settings.name == name; });
+  if (target == config.targets.end()) {
+    return Status(StatusCode::kNotFound, "no target is named " + name);
+  }
+  TREFOIL_ASSIGN(const TargetDisk gone,
+                 replicator_ != nullptr
+                     ? replicator_->ForgetDisk(name, disk)
+                     : ForgetDisk(env, owner_.volume_path, name, disk,
+                                  DiskIn(*target, env)));
+  LogInfo("replicator", "disk {} {} of target {} was forgotten", gone.id,
+          gone.label, name);
+  Json json = Json::object();
+  json["disk"] = gone.id;
+  json["label"] = gone.label;
   return json;
 }
 

@@ -19,9 +19,11 @@ class TargetChanges {
   TargetChanges(TargetOwner owner, Replicator* replicator)
       : owner_(std::move(owner)), replicator_(replicator) {}
 
-  // As the methods target-add and target-remove (fs/control/handlers.h).
+  // As the methods target-add, target-remove and target-forget
+  // (fs/control/handlers.h).
   Result<Json> Add(TargetSettings target, bool later);
   Result<Json> Remove(const std::string& name, bool force);
+  Result<Json> Forget(const std::string& name, const std::string& disk);
   // Ends a change that waits for a target.
   void Cancel();
 

@@ -175,6 +175,14 @@ Result<Json> RemoveTarget(const Context& context, ControlCall& call) {
   return context.targets.RemoveTarget(name, force);
 }
 
+Result<Json> ForgetDisk(const Context& context, ControlCall& call) {
+  TREFOIL_ASSIGN(const std::string name,
+                 StringParam(call.params(), "name", "", kMaxTargetNameBytes));
+  TREFOIL_ASSIGN(const std::string disk,
+                 StringParam(call.params(), "disk", "", kMaxLabelBytes));
+  return context.targets.ForgetDisk(name, disk);
+}
+
 // The copies get the volume object, too.
 Result<Json> ReloadKeys(const Context& context, const Json& params) {
   TREFOIL_ASSIGN(const std::string text,
@@ -228,6 +236,9 @@ ControlHandlers VolumeHandlers(Volume& volume, ControlTargets& targets,
   };
   handlers["target-remove"] = [context](ControlCall& call) {
     return RemoveTarget(*context, call);
+  };
+  handlers["target-forget"] = [context](ControlCall& call) {
+    return ForgetDisk(*context, call);
   };
   handlers["target-nudge"] = [context](ControlCall&) -> Result<Json> {
     context->targets.Nudge();

@@ -15,6 +15,7 @@
 //   target-add       {name, url, options: {key: text}, later: false} -> {can}
 //   target-remove    {name, force: false} -> {url, objects, bytes, disks,
 //                    left: [{name, url}...]}
+//   target-forget    {name, disk} -> {disk, label}
 //   target-nudge     {} -> {}: targets that are away are tried again now
 //   reload-keys      {handed_over: ""} -> {}; in hexadecimal, the volume key in
 //                    a box that only the mounted volume opens (key_change.h);
@@ -71,6 +72,12 @@ class ControlTargets {
     static_cast<void>(name);
     static_cast<void>(force);
     return Status(StatusCode::kNotSupported, "targets can't be removed here");
+  }
+  virtual Result<Json> ForgetDisk(const std::string& name,
+                                  const std::string& disk) {
+    static_cast<void>(name);
+    static_cast<void>(disk);
+    return Status(StatusCode::kNotSupported, "disks can't be forgotten here");
   }
 };
 

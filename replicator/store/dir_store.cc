@@ -126,7 +126,8 @@ Result<DirTargetId> ReadDirTargetId(Env& env, const std::string& path) {
 
 Result<DirTargetId> InitDirTarget(Env& env, const std::string& path,
                                   const std::string& volume_id, Random& random,
-                                  const std::string& label) {
+                                  const std::string& label,
+                                  const std::vector<std::string>& forgotten) {
   TREFOIL_CHECK(IsId(volume_id));
   if (!env.Exists(DirName(path))) {
     return Status(StatusCode::kNotFound,
@@ -151,10 +152,16 @@ Result<DirTargetId> InitDirTarget(Env& env, const std::string& path,
   }
   TREFOIL_TRY(env.SyncDir(path));
   TREFOIL_TRY(env.SyncDir(DirName(path)));
-  if (there.ok() && (label.empty() || label == there->label)) return *there;
+  const bool is_forgotten =
+      there.ok() && std::find(forgotten.begin(), forgotten.end(),
+                              there->target_id) != forgotten.end();
+  if (there.ok() && !is_forgotten && (label.empty() || label == there->label)) {
+    return *there;
+  }
   // The id file comes last: a target is whole or none.
   DirTargetId id{volume_id, ToHex(random.Bytes(kIdBytes)), label};
-  if (there.ok()) id.target_id = there->target_id;
+  if (there.ok() && !is_forgotten) id.target_id = there->target_id;
+  if (there.ok() && label.empty()) id.label = there->label;
   TREFOIL_TRY(
       env.WriteFileAtomically(JoinPath(path, kTargetIdFile), EncodeId(id)));
   return id;

@@ -15,6 +15,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fs/base/clock.h"
 #include "fs/base/env.h"
@@ -37,10 +38,12 @@ struct DirTargetId {
 // Makes `path` (whose parent must exist) a target of the volume, or finds that
 // it is one already and answers with its id. kAlreadyExists when it belongs to
 // another volume or holds anything else. A `label` that is given is written on
-// one that is there already, too.
-Result<DirTargetId> InitDirTarget(Env& env, const std::string& path,
-                                  const std::string& volume_id, Random& random,
-                                  const std::string& label = "");
+// one that is there already, too; one whose id is among `forgotten` gets
+// another.
+Result<DirTargetId> InitDirTarget(
+    Env& env, const std::string& path, const std::string& volume_id,
+    Random& random, const std::string& label = "",
+    const std::vector<std::string>& forgotten = {});
 
 // Who the target at `path` belongs to. kUnavailable when it is not there,
 // kCorruption when the id file is not one.

@@ -9,6 +9,7 @@
 
 #include "fs/base/bytes.h"
 #include "fs/verify/verify.h"
+#include "replicator/copy_store.h"
 #include "replicator/replicator.h"
 #include "replicator/store/dir_store.h"
 #include "replicator/target_state.h"
@@ -245,6 +246,75 @@ TEST_F(DisksTest, NothingElseAtItsPlaceIsEverWrittenTo) {
   Unplug();
   PlugIn("a");
   Ship(volume_->head().seq);
+}
+
+// Whoever reads a copy while disks take turns reads the one that is in.
+TEST_F(DisksTest, ACopyIsReadFromTheDiskThatIsInNow) {
+  const auto copy = OpenCopy({RealWorld(), volume_->volume_id(), ""},
+                             config_.targets[0], nullptr);
+  const auto list = [&copy] {
+    return copy->List("pack/", "", [](const ObjectInfo&) { return true; });
+  };
+  PlugIn("a");
+  EXPECT_TRUE(list().ok());
+  Unplug();
+  PlugIn("b");
+  EXPECT_TRUE(list().ok()) << list().ToString();
+  Unplug();
+  EXPECT_EQ(list().code(), StatusCode::kUnavailable);
+}
+
+TEST_F(DisksTest, ADiskThatWasForgottenIsNamedNoMoreAndNeedsToBeAdopted) {
+  PlugIn("a");
+  Start();
+  Ship(Write("1"));
+  Unplug();
+  PlugIn("b");
+  Ship(Write("2"));
+  const std::string b = Status().disks.at(0).disk.id;
+  const std::string a = Status().disks.at(1).disk.id;
+  ASSERT_EQ(Status().disks.at(1).disk.label, "disk a");
+
+  EXPECT_EQ(replicator_->ForgetDisk("second", "disk b").status().code(),
+            StatusCode::kPreconditionFailed);
+  EXPECT_EQ(replicator_->ForgetDisk("second", "none").status().code(),
+            StatusCode::kNotFound);
+  const auto gone = replicator_->ForgetDisk("second", a.substr(0, 8));
+  ASSERT_TRUE(gone.ok()) << gone.status().ToString();
+  EXPECT_EQ(gone->label, "disk a");
+  Ship(Write("3"));
+  EXPECT_EQ(Status().disks.size(), 1U);
+
+  // The last one, too; and it is told apart after a mount.
+  Unplug();
+  ASSERT_TRUE(
+      Eventually([&] { return Status().state.find("not there") == 0; }));
+  ASSERT_TRUE(replicator_->ForgetDisk("second", b).ok());
+  EXPECT_TRUE(Status().disks.empty());
+  replicator_.reset();
+  volume_.Reopen();  // an opening claims a target once
+  PlugIn("a");
+  Start();
+  Write("4");
+  ASSERT_TRUE(Eventually([&] {
+    replicator_->Nudge();
+    return Status().last_error.find("was forgotten") != std::string::npos;
+  })) << Status().last_error;
+  EXPECT_TRUE(Status().disks.empty());
+  EXPECT_FALSE(replicator_->copies()[0].store->Head("pack/aa").ok());
+
+  // Adopted it is another disk, with what it holds.
+  const VolumeId id = volume_->volume_id();
+  const auto adopted = InitDirTarget(
+      Env::Posix(), place_, ToHex({id.data(), id.size()}), Random::System(), "",
+      ForgottenDisks(Env::Posix(), volume_->path(), "second"));
+  ASSERT_TRUE(adopted.ok()) << adopted.status().ToString();
+  EXPECT_NE(adopted->target_id, a);
+  EXPECT_EQ(adopted->label, "disk a");
+  Ship(volume_->head().seq);
+  EXPECT_EQ(Status().disks.at(0).disk.id, adopted->target_id);
+  replicator_.reset();
+  ExpectCleanDisk(place_);
 }
 
 // A disk that somebody else took over stops nothing but itself.
