@@ -87,7 +87,10 @@ class FetchRun {
       const bool is_bad = fetched.Is(StatusCode::kNotFound) ||
                           fetched.Is(StatusCode::kCorruption);
       if (!is_bad || !options_.skip_bad) ended_ = true;
-      if (error_.ok()) error_ = fetched.WithContext(from_.Describe());
+      // What ended it says more than what was passed over.
+      if (error_.ok() || (!is_bad && options_.skip_bad)) {
+        error_ = fetched.WithContext(from_.Describe());
+      }
     }
     const MutexLock lock(mu_);
     --working_;
@@ -109,15 +112,44 @@ class FetchRun {
   Status Fetch(const ObjectItem& item) {
     const auto there = to_.Head(item.key);
     if (there.ok() && there->size_bytes == item.size_bytes) return OkStatus();
+    Status fetched = FetchFrom(from_, item, item.size_bytes);
+    for (const ObjectCopy& other : options_.others) {
+      if (!IsOfTheSource(fetched)) return fetched;
+      const Status instead = FetchInstead(*other.store, item);
+      if (!IsOfTheSource(instead)) return instead;
+      // One that may have it yet is asked again.
+      if (instead.Is(StatusCode::kUnavailable)) fetched = instead;
+    }
+    return fetched;
+  }
+
+  // As long as it is there: the list that the size came from may have been
+  // another copy's.
+  Status FetchInstead(ObjectStore& other, const ObjectItem& item) {
+    TREFOIL_ASSIGN(const ObjectInfo there, other.Head(item.key));
+    if (&other == &from_ && there.size_bytes == item.size_bytes) {
+      return {StatusCode::kCorruption, item.key + ": is damaged"};
+    }
+    return FetchFrom(other, item, there.size_bytes);
+  }
+
+  Status FetchFrom(ObjectStore& from, const ObjectItem& item,
+                   uint64_t size_bytes) {
     // Only a checkpoint's size comes from the store's list; the others' come
     // from a commit, and no writer makes such.
-    if (item.size_bytes > kMaxObjectBytes &&
-        !item.key.starts_with("checkpoint/")) {
-      return {StatusCode::kCorruption, fmt::format("{}: no object has {} bytes",
-                                                   item.key, item.size_bytes)};
+    if (size_bytes > kMaxObjectBytes && !item.key.starts_with("checkpoint/")) {
+      return {StatusCode::kCorruption,
+              fmt::format("{}: no object has {} bytes", item.key, size_bytes)};
     }
-    StoreSource source(from_, item.key, item.name, item.size_bytes);
+    StoreSource source(from, item.key, item.name, size_bytes);
     return to_.Put(item.key, source, PutMode::kReplace);
+  }
+
+  // Not what `to_` says.
+  static bool IsOfTheSource(const Status& status) {
+    return status.Is(StatusCode::kNotFound) ||
+           status.Is(StatusCode::kCorruption) ||
+           status.Is(StatusCode::kUnavailable);
   }
 
   ObjectStore& from_;

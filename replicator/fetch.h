@@ -24,6 +24,9 @@ struct FetchOptions {
   int64_t pause_nanos = 500'000'000;  // before another try
   // Goes on past objects that the store lacks or has damaged.
   bool skip_bad = false;
+  // Asked, in this order, for what the store lacks or has damaged; it may be
+  // among them.
+  ObjectCopies others = {};
   // Asked before each object: ends the fetch, with kUnavailable.
   std::function<bool()> stop = nullptr;
   // Asked before each object: waits a little, since somebody else needs the

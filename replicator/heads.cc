@@ -153,18 +153,27 @@ const ChainLink* LinkAt(const CopyHead& newest, CommitSeq seq) {
   return nullptr;
 }
 
+// Whether `other`, of the same volume, ends with a commit that is not part of
+// what `newest` stands for.
+bool IsFork(const CopyHead& newest, const CopyHead& other) {
+  if (other.seq == newest.seq && other.name == newest.name) return false;
+  const ChainLink* const link = LinkAt(newest, other.seq);
+  return other.seq >= newest.seq ||
+         (link != nullptr && link->parsed.name != other.name);
+}
+
 std::string DifferenceOf(const CopyHead& newest, const CopyHead& other) {
   if (!other.status.ok()) {
-    return fmt::format("{}: can't be used: {}", other.place,
+    return fmt::format("{}: {}: {}", other.place,
+                       other.status.Is(StatusCode::kCorruption)
+                           ? "is damaged"
+                           : "can't be used",
                        other.status.message());
   }
   if (other.seq == newest.seq && other.name == newest.name) {
     return fmt::format("{}: has the same {}", other.place, DescribeHead(other));
   }
-  const ChainLink* const link = LinkAt(newest, other.seq);
-  const bool forked = other.seq >= newest.seq ||
-                      (link != nullptr && link->parsed.name != other.name);
-  if (forked) {
+  if (IsFork(newest, other)) {
     return fmt::format(
         "{}: its history is another one: it ends with {} of generation {}, "
         "which is not part of what generation {} wrote. Two machines have "
@@ -231,8 +240,11 @@ Result<HeadChoice> ChooseHead(const std::vector<CopyHead>& heads,
           "{} among them",
           head.place, head.strangers.size(), *head.strangers.begin()));
     }
-    if (&head != newest)
-      choice.differences.push_back(DifferenceOf(*newest, head));
+    if (&head == newest) continue;
+    choice.differences.push_back(DifferenceOf(*newest, head));
+    if (head.status.ok() && IsFork(*newest, head)) {
+      choice.forked.insert(static_cast<size_t>(&head - heads.data()));
+    }
   }
   return choice;
 }

@@ -45,6 +45,7 @@ CopyHead FindHead(ObjectStore& store, const VolumeId& volume_id,
 struct HeadChoice {
   size_t newest = 0;                     // index of the head to recover from
   std::vector<std::string> differences;  // for people, one for each other copy
+  std::set<size_t> forked;               // heads whose history is another one
 };
 // The newest of `heads`, all of one volume, and how the others differ: older,
 // of another history, or not readable. kCorruption when none is usable;

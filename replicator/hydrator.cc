@@ -103,6 +103,7 @@ Result<bool> Hydrator::Round() {
       first_error = fetched.WithContext(copy.name);
     }
   }
+  if (!copies.empty()) TREFOIL_TRY(Salvage(copies));
   TREFOIL_ASSIGN(const auto missing, volume_.MissingPacks());
   NoteMissing(missing);
   if (!missing.empty()) {
@@ -139,6 +140,25 @@ Status Hydrator::FetchFrom(const ObjectCopy& copy,
         meter_.Add(bytes - counted_bytes_, world_.clock.MonotonicNanos());
         counted_bytes_ = bytes;
       });
+}
+
+Status Hydrator::Salvage(const ObjectCopies& copies) {
+  TREFOIL_ASSIGN(const auto missing, volume_.MissingPacks());
+  for (const ObjectInfo& pack : missing) {
+    if (stopping() || !HasRoom()) break;
+    if (salvaged_.contains(pack.key)) continue;
+    std::string from;
+    std::vector<std::string> damaged;
+    const Status good =
+        FindGoodObject(copies, pack.key, pack.size_bytes, &from, &damaged)
+            .status();
+    // What is whole by now, or may be at a copy that does not answer, is
+    // fetched in another round.
+    if (!good.Is(StatusCode::kCorruption)) continue;
+    TREFOIL_TRY(volume_.Salvage(pack.key, damaged).status());
+    salvaged_.insert(pack.key);
+  }
+  return OkStatus();
 }
 
 // Room that writers may use is not taken to the last byte (O8).

@@ -4,11 +4,14 @@
 // for comes first: while one waits, no further pack is begun.
 //
 // It begins where it was left: what is there is not fetched again. An object
-// that one copy lacks or has damaged is taken from the next.
+// that one copy lacks or has damaged is taken from the next; of a pack that no
+// copy has whole the blocks that are good by themselves are saved into another
+// pack, and the files that the rest is of are in the volume's status.
 // Keeps O8 (nobody waits for it) and O10.
 // Thread rule: Start and Stop by one thread, the rest by any.
 #pragma once
 
+#include <set>
 #include <string>
 #include <thread>
 
@@ -50,6 +53,9 @@ class Hydrator {
   Result<bool> Round();
   Status FetchFrom(const ObjectCopy& copy,
                    const std::vector<ObjectInfo>& missing);
+  // What is still missing after all copies were asked, unless one of them may
+  // have it yet.
+  Status Salvage(const ObjectCopies& copies);
   bool HasRoom();
   void NoteMissing(const std::vector<ObjectInfo>& missing);
   void NoteError(const Status& error);
@@ -59,6 +65,8 @@ class Hydrator {
   Volume& volume_;
   const HydratorOptions options_;
   std::thread thread_;
+  std::set<std::string>
+      salvaged_;  // the thread's: packs that gave all they can
 
   mutable Mutex mu_;
   CondVar changed_;

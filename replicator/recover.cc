@@ -17,6 +17,7 @@
 #include "fs/volume/rebuild.h"
 #include "replicator/audit.h"
 #include "replicator/chain.h"
+#include "replicator/merged_copies.h"
 
 namespace trefoil {
 
@@ -30,6 +31,15 @@ bool IsSameState(const ChainLink& a, const ChainLink& b) {
          a.parsed.number == b.parsed.number;
 }
 
+ObjectCopies CopiesOf(ObjectStore& from, const ObjectCopies& others) {
+  // It outlives the recovery, as the caller promised.
+  ObjectCopies copies = {
+      {from.Describe(),
+       std::shared_ptr<ObjectStore>(std::shared_ptr<void>(), &from)}};
+  copies.insert(copies.end(), others.begin(), others.end());
+  return copies;
+}
+
 // One recovery, step by step; everything that fails leaves what is there for
 // the next try.
 class Recovery {
@@ -41,14 +51,18 @@ class Recovery {
         from_(from),
         path_(path),
         options_(options),
-        objects_(world.env, Path("objects")) {}
+        objects_(world.env, Path("objects")),
+        copies_(CopiesOf(from, options.others)),
+        merged_(copies_),
+        view_(options.others.empty() ? from : merged_) {}
 
-  Status Run(const TargetSettings& from_settings) {
+  Result<Recovered> Run(const TargetSettings& from_settings) {
     TREFOIL_TRY(LookAtTarget());
     TREFOIL_TRY(Begin());
     TREFOIL_TRY(FetchChain());
     TREFOIL_TRY(FetchHolders());
-    return Finish(from_settings);
+    TREFOIL_TRY(Finish(from_settings));
+    return damaged_.empty() ? Recovered() : Salvage();
   }
 
  private:
@@ -67,6 +81,11 @@ class Recovery {
   Status CheckHolders();
   Status FetchHolders();
   Status Fetch(const std::vector<ObjectItem>& items);
+  Status Fetch(const std::vector<ObjectItem>& items,
+               const FetchOptions& options);
+  // Packs that could not be fetched: no copy has them good.
+  Status NoteDamaged(const std::vector<ObjectItem>& packs);
+  Result<Recovered> Salvage();
   Status Finish(const TargetSettings& from_settings);
 
   const World world_;
@@ -75,6 +94,9 @@ class Recovery {
   const std::string path_;
   const RecoverOptions& options_;
   LocalTree objects_;
+  const ObjectCopies copies_;  // all that were given
+  MergedCopies merged_;
+  ObjectStore& view_;  // of what the chain is made of
   CopySecrets copy_;
   std::shared_ptr<const Keyring> keyring_;
 
@@ -85,26 +107,28 @@ class Recovery {
   OwnedChain chain_;
   // What holds blocks of the chain's last state.
   std::unordered_map<Hash256, ObjectItem, HashOfName> holders_;
+  HydrationPlan later_;              // what is not fetched here
+  std::vector<ObjectInfo> damaged_;  // of that, what no copy has good
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
 };
 
 // Before anything is made: is there a volume to recover?
 Status Recovery::LookAtTarget() {
-  TREFOIL_ASSIGN(copy_, OpenSecretsOf(from_, options_.secret));
+  TREFOIL_ASSIGN(copy_, OpenSecretsOf(view_, options_.secret));
   keyring_ = copy_.secrets.MakeKeyring();
   const VolumeId& id = copy_.secrets.identity.volume_id;
   marker_ = ToHex({id.data(), id.size()}) + "\n";
   TREFOIL_ASSIGN(const ParsedKey opened, ParseObjectKey(copy_.object_key));
-  TREFOIL_ASSIGN(const ObjectInfo there, from_.Head(copy_.object_key));
+  TREFOIL_ASSIGN(const ObjectInfo there, view_.Head(copy_.object_key));
   volume_object_ = {there.key, opened.name, there.size_bytes};
   newest_ = options_.at_seq;
   if (options_.at_nanos) {
-    TREFOIL_ASSIGN(newest_, FindCommitAt(from_, *keyring_, *options_.at_nanos,
+    TREFOIL_ASSIGN(newest_, FindCommitAt(view_, *keyring_, *options_.at_nanos,
                                          options_.strangers));
   }
   TREFOIL_ASSIGN(chain_,
-                 FindOwnedChain(from_, *keyring_, options_.strangers, newest_));
+                 FindOwnedChain(view_, *keyring_, options_.strangers, newest_));
   TREFOIL_TRY(CheckNewest());
   total_bytes_ += volume_object_.size_bytes;
   for (const ChainLink& link : chain_.links) total_bytes_ += link.size_bytes;
@@ -140,11 +164,17 @@ Status Recovery::Begin() {
 }
 
 Status Recovery::Fetch(const std::vector<ObjectItem>& items) {
-  TREFOIL_TRY(
-      FetchObjects(from_, objects_, items, options_.fetch, [&](uint64_t bytes) {
-        if (!options_.progress) return;
-        options_.progress(done_bytes_ + bytes, total_bytes_);
-      }));
+  return Fetch(items, options_.fetch);
+}
+
+Status Recovery::Fetch(const std::vector<ObjectItem>& items,
+                       const FetchOptions& options) {
+  FetchOptions fetch = options;
+  if (!options_.others.empty()) fetch.others = copies_;
+  TREFOIL_TRY(FetchObjects(from_, objects_, items, fetch, [&](uint64_t bytes) {
+    if (!options_.progress) return;
+    options_.progress(done_bytes_ + bytes, total_bytes_);
+  }));
   for (const ObjectItem& item : items) done_bytes_ += item.size_bytes;
   return OkStatus();
 }
@@ -162,7 +192,7 @@ Status Recovery::FetchChain() {
       break;
     }
     damaged.insert(key);
-    auto other = FindOwnedChain(from_, *keyring_, damaged, newest_);
+    auto other = FindOwnedChain(view_, *keyring_, damaged, newest_);
     const bool leads_there =
         other.ok() && IsSameState(other->links.back(), chain_.links.back());
     if (!leads_there) return fetched;
@@ -237,7 +267,7 @@ Status Recovery::CheckNewest() const {
 // Of a state that is not the newest the target may have let go.
 Status Recovery::CheckHolders() {
   if (!newest_) return OkStatus();
-  TREFOIL_ASSIGN(const HeldObjects held, ListHeld(from_, [] { return true; }));
+  TREFOIL_ASSIGN(const HeldObjects held, ListHeld(view_, [] { return true; }));
   uint64_t gone = 0;
   for (const auto& [name, item] : holders_) {
     if (!held.Has(item.name, item.size_bytes)) ++gone;
@@ -252,21 +282,69 @@ Status Recovery::CheckHolders() {
 
 Status Recovery::FetchHolders() {
   TREFOIL_TRY(CheckHolders());
-  std::vector<ObjectItem> items;
-  HydrationPlan later;
+  std::vector<ObjectItem> commits;
+  std::vector<ObjectItem> packs;
   for (const auto& [name, item] : holders_) {
     const bool is_pack = item.key == PackKey(item.name);
     if (is_pack && !options_.full) {
-      ++later.objects;
-      later.bytes += item.size_bytes;
+      ++later_.objects;
+      later_.bytes += item.size_bytes;
       continue;
     }
-    items.push_back(item);
+    (is_pack ? packs : commits).push_back(item);
     total_bytes_ += item.size_bytes;
   }
-  TREFOIL_TRY(Fetch(items));
-  if (later.objects == 0) return OkStatus();
-  return BeginHydration(env_, path_, later);
+  TREFOIL_TRY(Fetch(commits));
+  FetchOptions fetch = options_.fetch;
+  fetch.skip_bad = true;
+  const Status fetched = Fetch(packs, fetch);
+  if (fetched.Is(StatusCode::kNotFound) ||
+      fetched.Is(StatusCode::kCorruption)) {
+    TREFOIL_TRY(NoteDamaged(packs));
+  } else {
+    TREFOIL_TRY(fetched);
+  }
+  if (later_.objects == 0) return OkStatus();
+  return BeginHydration(env_, path_, later_);
+}
+
+Status Recovery::NoteDamaged(const std::vector<ObjectItem>& packs) {
+  for (const ObjectItem& pack : packs) {
+    const auto there = objects_.Head(pack.key);
+    if (there.ok() && there->size_bytes == pack.size_bytes) continue;
+    damaged_.push_back({pack.key, pack.size_bytes});
+    ++later_.objects;
+    later_.bytes += pack.size_bytes;
+  }
+  return OkStatus();
+}
+
+// The volume is whole but for these packs. It moves their good blocks itself.
+Result<Recovered> Recovery::Salvage() {
+  lock_.reset();
+  VolumeOptions open;
+  open.background = false;
+  if (options_.secret.kind != Secret::Kind::kNone) {
+    open.secret = std::make_shared<const Secret>(options_.secret);
+  }
+  TREFOIL_ASSIGN(const auto volume, Volume::Open(world_, path_, open));
+  Recovered recovered;
+  for (const ObjectInfo& pack : damaged_) {
+    std::string from;
+    std::vector<std::string> damaged;
+    const auto good =
+        FindGoodObject(copies_, pack.key, pack.size_bytes, &from, &damaged);
+    // It is good by now, or may be at a copy that does not answer: the mounted
+    // volume goes on from here.
+    if (!good.status().Is(StatusCode::kCorruption)) continue;
+    TREFOIL_TRY(volume->Salvage(pack.key, damaged).status());
+  }
+  TREFOIL_TRY(volume->Commit().status());
+  recovered.lost_files = volume->status().lost_files;
+  TREFOIL_ASSIGN(const auto missing, volume->MissingPacks());
+  TREFOIL_TRY(volume->Close());
+  if (missing.empty()) TREFOIL_TRY(EndHydration(env_, path_));
+  return recovered;
 }
 
 Status Recovery::Finish(const TargetSettings& from_settings) {
@@ -282,6 +360,9 @@ Status Recovery::Finish(const TargetSettings& from_settings) {
   VolumeConfig config;
   config.detached = true;
   config.targets.push_back(from_settings);
+  for (const TargetSettings& other : options_.other_targets) {
+    config.targets.push_back(other);
+  }
   TREFOIL_TRY(SaveConfig(env_, path_, config));
   TREFOIL_TRY(env_.Remove(Path("recovering")));
   TREFOIL_TRY(env_.SyncDir(path_));
@@ -292,10 +373,10 @@ Status Recovery::Finish(const TargetSettings& from_settings) {
 
 }  // namespace
 
-Status RecoverVolume(World world, ObjectStore& from,
-                     const TargetSettings& from_settings,
-                     const std::string& volume_path,
-                     const RecoverOptions& options) {
+Result<Recovered> RecoverVolume(World world, ObjectStore& from,
+                                const TargetSettings& from_settings,
+                                const std::string& volume_path,
+                                const RecoverOptions& options) {
   return Recovery(world, from, volume_path, options).Run(from_settings);
 }
 

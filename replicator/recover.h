@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "fs/object/object_store.h"
 #include "fs/volume/config.h"
@@ -28,6 +29,10 @@ struct RecoverOptions {
   std::optional<int64_t> at_nanos = {};
   // Commits and checkpoints of the target that are not this volume's (heads.h).
   std::set<std::string> strangers = {};
+  // Other copies of the same volume, and what they are in its configuration.
+  // What `from` lacks or has damaged is taken from them, now and later.
+  ObjectCopies others = {};
+  std::vector<TargetSettings> other_targets = {};
   // Opens an encrypted copy.
   Secret secret = {};
   // Keep the volume key in VOLUME/key, for mounts that nobody attends.
@@ -35,6 +40,12 @@ struct RecoverOptions {
   // Bytes fetched and to be fetched.
   std::function<void(uint64_t done, uint64_t total)> progress = nullptr;
   FetchOptions fetch = {};
+};
+
+struct Recovered {
+  // With `full`: files of which no copy has all data good. What of them is
+  // good by itself is there, and everything else.
+  std::vector<LostFile> lost_files;
 };
 
 // Makes the volume `volume_path` (absent or an empty directory) with the tree
@@ -48,10 +59,10 @@ struct RecoverOptions {
 // When the target has nothing to recover, nothing is made at `volume_path`.
 // When it fails later, what was fetched stays there under a marker file,
 // `recovering`, with which no volume opens, and the same call continues.
-Status RecoverVolume(World world, ObjectStore& from,
-                     const TargetSettings& from_settings,
-                     const std::string& volume_path,
-                     const RecoverOptions& options);
+Result<Recovered> RecoverVolume(World world, ObjectStore& from,
+                                const TargetSettings& from_settings,
+                                const std::string& volume_path,
+                                const RecoverOptions& options);
 
 struct TakeOverOptions {
   const Secret* secret = nullptr;     // as for UnlockPrimary

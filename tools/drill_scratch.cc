@@ -50,7 +50,8 @@ Status RecoverInto(const DrillScratchOptions& options,
   recover.keep_key_file = false;
   recover.fetch.stop = options.stop;
   return RecoverVolume(RealWorld(), *options.store, options.target, path,
-                       recover);
+                       recover)
+      .status();
 }
 
 }  // namespace

@@ -39,7 +39,12 @@ void SetPoint(const std::string& at, RecoverOptions* options) {
   options->at_nanos = point->wall_nanos;
 }
 
-Result<std::string> Recover(const RecoverArguments& arguments) {
+struct Outcome {
+  std::string place;  // that it came from
+  Recovered recovered;
+};
+
+Result<Outcome> Recover(const RecoverArguments& arguments) {
   RecoverOptions options;
   SetPoint(arguments.at, &options);
   SourceBounds bounds{.newest = options.at_seq};
@@ -50,15 +55,31 @@ Result<std::string> Recover(const RecoverArguments& arguments) {
   options.secret = std::move(source.secret);
   options.keep_key_file = !arguments.no_key_file;
   options.strangers = source.head.strangers;
+  options.others = std::move(source.others);
+  options.other_targets = std::move(source.other_settings);
   ProgressLine line;
   options.full = arguments.full;
   options.progress = [&](uint64_t done, uint64_t total) {
     line.Show(done, total,
               fmt::format("{} of {}", FormatBytes(done), FormatBytes(total)));
   };
-  TREFOIL_TRY(RecoverVolume(RealWorld(), *source.store, source.settings,
-                            arguments.volume, options));
-  return source.head.place;
+  TREFOIL_ASSIGN(Recovered recovered,
+                 RecoverVolume(RealWorld(), *source.store, source.settings,
+                               arguments.volume, options));
+  return Outcome{source.head.place, std::move(recovered)};
+}
+
+void PrintLost(const std::vector<LostFile>& files) {
+  constexpr size_t kMostNamed = 100;
+  for (const LostFile& file : files) {
+    Warn(OneLine(
+        fmt::format("{}: damaged in every copy: {}", file.path, file.reason)));
+  }
+  Warn(
+      fmt::format("{}{} files are not whole; everything else is there. Another "
+                  "copy of the volume may have what they lack: add it with "
+                  "'trefoil target add' once the volume is mounted",
+                  files.size() < kMostNamed ? "" : "at least ", files.size()));
 }
 
 std::string RecoverAdvice(const std::string& volume, const Status& error) {
@@ -75,7 +96,7 @@ std::string RecoverAdvice(const std::string& volume, const Status& error) {
 
 int RunRecover(RecoverArguments arguments) {
   arguments.volume = AbsolutePath(arguments.volume);
-  const Result<std::string> recovered = Recover(arguments);
+  const Result<Outcome> recovered = Recover(arguments);
   if (!recovered.ok()) {
     return Fail("recover", recovered.status(),
                 RecoverAdvice(arguments.volume, recovered.status()));
@@ -84,11 +105,13 @@ int RunRecover(RecoverArguments arguments) {
   Print(fmt::format(
       "{0}: recovered from {1}, detached{2}\nnext: trefoil mount {0} "
       "MOUNTPOINT to look at it; trefoil takeover {0} to put it into service",
-      arguments.volume, *recovered,
+      arguments.volume, recovered->place,
       later ? "; file data come when they are read, and in the background "
               "while it is mounted"
             : ""));
-  return kExitOk;
+  if (recovered->recovered.lost_files.empty()) return kExitOk;
+  PrintLost(recovered->recovered.lost_files);
+  return kExitError;
 }
 
 struct TakeoverArguments {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The copy that `trefoil recover` takes, of all that were given.
+// The copy that `trefoil recover` takes, of all that were given, and those that
+// help it out.
 #pragma once
 
 #include <memory>
@@ -15,9 +16,12 @@ namespace trefoil {
 
 struct RecoverSource {
   TargetSettings settings;
-  std::unique_ptr<ObjectStore> store;
+  std::shared_ptr<ObjectStore> store;
   Secret secret;  // opens it
   CopyHead head;
+  // Copies of the same history: what the one lacks or has damaged is there.
+  ObjectCopies others;
+  std::vector<TargetSettings> other_settings;
 };
 
 // What is asked for of a copy's newest state.
@@ -28,7 +32,8 @@ struct SourceBounds {
 };
 
 // Looks at every copy, prints what the newest one ends with and how the others
-// differ, and gives that one. A copy that does not answer is told, too.
+// differ, and gives that one. A copy that does not answer is told, too. Where
+// copies are damaged it may be what they have together.
 Result<RecoverSource> ChooseSource(const std::vector<std::string>& urls,
                                    const TargetArguments& arguments,
                                    const SecretArguments& secret,

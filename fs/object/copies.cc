@@ -69,6 +69,20 @@ Status ReadGood(ObjectStore& store, std::string_view key, const Hash256& name,
   return {StatusCode::kCorruption, "the bytes do not hash to its name"};
 }
 
+// What the copy has where no good object is; `bytes` are what was read of it.
+void KeepDamaged(ObjectStore& store, std::string_view key, const Status& why,
+                 std::string bytes, std::vector<std::string>* damaged) {
+  if (!why.Is(StatusCode::kCorruption)) return;
+  const auto info = store.Head(key);
+  if (!info.ok()) return;
+  if (info->size_bytes != bytes.size()) {
+    auto all = store.Get(key, {0, 0}, kMaxObjectBytes);
+    if (!all.ok()) return;
+    bytes = std::move(*all);
+  }
+  damaged->push_back(std::move(bytes));
+}
+
 }  // namespace
 
 Status StoreSource::Fill(uint64_t offset) {
@@ -99,16 +113,21 @@ Status StoreSource::ReadAt(uint64_t offset, std::span<char> out) {
 
 Result<std::string> FindGoodObject(const ObjectCopies& copies,
                                    std::string_view key, uint64_t size_bytes,
-                                   std::string* from) {
+                                   std::string* from,
+                                   std::vector<std::string>* damaged) {
   TREFOIL_ASSIGN(const ParsedKey parsed, ParseObjectKey(key));
   std::string bytes;
-  TREFOIL_ASSIGN(*from, Asking(copies, key)
-                            .Run(
-                                [&](ObjectStore& store) {
-                                  return ReadGood(store, key, parsed.name,
-                                                  size_bytes, &bytes);
-                                },
-                                [](const Status&) { return false; }));
+  const auto read = [&](ObjectStore& store) {
+    const Status status = ReadGood(store, key, parsed.name, size_bytes, &bytes);
+    if (!status.ok() && damaged != nullptr) {
+      KeepDamaged(store, key, status, std::move(bytes), damaged);
+      bytes.clear();
+    }
+    return status;
+  };
+  TREFOIL_ASSIGN(*from, Asking(copies, key).Run(read, [](const Status&) {
+    return false;
+  }));
   return bytes;
 }
 

@@ -58,9 +58,14 @@ class StoreSource final : public ObjectSource {
 // is not known. At most kMaxObjectBytes.
 // kUnavailable: a copy that may have it could not be asked; kCorruption: all
 // were asked, and none has it good. The message says what each answered.
+//
+// `damaged` (may be null) gets what the copies have instead of it, however long
+// that is. Nothing of it may be used that was not verified by itself, as the
+// blocks of a pack can be.
 Result<std::string> FindGoodObject(const ObjectCopies& copies,
                                    std::string_view key, uint64_t size_bytes,
-                                   std::string* from);
+                                   std::string* from,
+                                   std::vector<std::string>* damaged = nullptr);
 
 // Puts a good object, of any size, from the first of `copies` that has it in
 // place of what `to` holds, and names that copy. `check_room` (may be null) is

@@ -19,7 +19,29 @@ Status Missing(std::string_view what, uint64_t number) {
                                      " is named but not there; run fsck"};
 }
 
+// What a frame holds that was looked for as a block's.
+Result<std::string> BlockIn(Result<OpenedFrame> frame, std::string_view key) {
+  TREFOIL_TRY(frame.status());
+  if (frame->type == FrameType::kBlock) return std::move(frame->raw);
+  return Status(StatusCode::kCorruption,
+                std::string(key) + ": frame " +
+                    std::to_string(frame->location.frame_no) +
+                    " is not a block");
+}
+
 }  // namespace
+
+Result<std::string> OpenDamagedBlock(const std::vector<std::string>& damaged,
+                                     const Keyring& keyring,
+                                     const SecretBytes& block_key,
+                                     const std::string& key,
+                                     const BlockRecord& record) {
+  for (const std::string& object : damaged) {
+    auto raw = BlockIn(OpenFrameOf(object, keyring, key, record.location), key);
+    if (raw.ok() && HmacSha256(block_key.view(), *raw) == record.id) return raw;
+  }
+  return Status(StatusCode::kCorruption, key + ": no copy has the block good");
+}
 
 Result<std::shared_ptr<const std::string>> BlockReader::Read(BlockNo block) {
   if (auto cached = FindCached(block)) return cached;
@@ -86,18 +108,11 @@ Result<std::string> BlockReader::ReadUncached(BlockNo block) {
   TREFOIL_ASSIGN(const BlockRecord record, Find(block));
   TREFOIL_ASSIGN(const PackObject pack, FindPack(record.pack));
   auto frame = objects_.ReadFrame(pack.key, record.location, keyring_);
-  if (!frame.ok()) frame = Heal(block, record, pack, frame.status());
-  TREFOIL_TRY(frame.status());
-  if (frame->type != FrameType::kBlock) {
-    return Status(StatusCode::kCorruption,
-                  pack.key + ": frame " +
-                      std::to_string(frame->location.frame_no) +
-                      " is not a block");
-  }
-  return std::move(frame->raw);
+  if (!frame.ok()) return Heal(block, record, pack, frame.status());
+  return BlockIn(std::move(frame), pack.key);
 }
 
-Result<OpenedFrame> BlockReader::Heal(BlockNo block, const BlockRecord& record,
+Result<std::string> BlockReader::Heal(BlockNo block, const BlockRecord& record,
                                       const PackObject& pack,
                                       const Status& why) {
   const bool is_missing = why.Is(StatusCode::kNotFound);
@@ -110,9 +125,17 @@ Result<OpenedFrame> BlockReader::Heal(BlockNo block, const BlockRecord& record,
              !why.Is(StatusCode::kIoError)) {
     return why;
   }
-  const auto good = healer_.Fetch(pack.key, pack.size_bytes, why);
-  if (good.ok())
-    return OpenFrameOf(**good, keyring_, pack.key, record.location);
+  Healer::Damaged damaged;
+  const auto good = healer_.Fetch(pack.key, pack.size_bytes, why, &damaged);
+  if (good.ok()) {
+    return BlockIn(OpenFrameOf(**good, keyring_, pack.key, record.location),
+                   pack.key);
+  }
+  if (damaged != nullptr) {
+    auto raw =
+        OpenDamagedBlock(*damaged, keyring_, block_key_, pack.key, record);
+    if (raw.ok()) return raw;
+  }
   return Status(StatusCode::kCorruption,
                 (is_missing ? "not on the primary: " : why.message() + "; ") +
                     good.status().message());

@@ -6,6 +6,7 @@
 
 #include "fs/base/log.h"
 #include "fs/index/keys.h"
+#include "fs/volume/block_reader.h"
 #include "fs/volume/pack_object.h"
 #include "fs/volume/pack_writer.h"
 
@@ -135,6 +136,12 @@ Status Collector::RemoveStrayPacks() {
   return OkStatus();
 }
 
+bool Collector::IsHere(const PackRecord& record) const {
+  return !core_.objects->Head(ObjectKeyOf(record))
+              .status()
+              .Is(StatusCode::kNotFound);
+}
+
 bool Collector::IsInNextCommit(PackNo number) {
   MutexLock sequencer(core_.sequencer_mu);
   return core_.changed.Contains(Family::kLive, PackNoKey(number));
@@ -186,8 +193,9 @@ Result<std::vector<Collector::Victim>> Collector::FindVictims(
   std::vector<Victim> victims;
   for (const auto& [number, bytes] : dead) {
     TREFOIL_ASSIGN(const auto record, FindPack(*core_.index, number));
+    // Of a pack that is not here there may be nothing left but the dead.
     if (record && !record->retired && record->kind == ObjectKind::kPack &&
-        bytes * 100 >= record->size_bytes * percent) {
+        (bytes * 100 >= record->size_bytes * percent || !IsHere(*record))) {
       victims.push_back({number, *record, bytes});
     }
   }
@@ -312,12 +320,46 @@ Result<bool> Collector::Empty(const Victim& victim) {
                      std::move(frame->raw)});
   }
   budget_bytes_ -= bytes;
-  for (MovingBlock& block : alive) {
-    moving_bytes_ += block.raw.size();
-    moving_.push_back(std::move(block));
-    if (moving_bytes_ >= kPackBytes) TREFOIL_TRY(FlushMoving());
-  }
+  for (MovingBlock& block : alive) TREFOIL_TRY(Move(std::move(block)));
   return true;
+}
+
+Status Collector::Move(MovingBlock block) {
+  moving_bytes_ += block.raw.size();
+  moving_.push_back(std::move(block));
+  return moving_bytes_ >= kPackBytes ? FlushMoving() : OkStatus();
+}
+
+Result<std::vector<BlockNo>> Collector::Salvage(
+    PackNo number, const PackRecord& record,
+    const std::vector<std::string>& damaged) {
+  FindReferenced();
+  auto lost = SalvageBlocks({number, record, 0}, damaged);
+  EndPass();
+  return lost;
+}
+
+Result<std::vector<BlockNo>> Collector::SalvageBlocks(
+    const Victim& pack, const std::vector<std::string>& damaged) {
+  TREFOIL_ASSIGN(const auto blocks, BlocksOf(pack.number));
+  const std::string key = ObjectKeyOf(pack.record);
+  std::vector<BlockNo> lost;
+  for (const auto& [number, record] : blocks) {
+    TREFOIL_ASSIGN(const auto dead,
+                   core_.index->Get(Family::kLive, DeadKey(number)));
+    if (dead && referenced_.count(number) == 0) continue;
+    auto raw = OpenDamagedBlock(damaged, *core_.keyring,
+                                core_.identity.block_key, key, record);
+    if (!raw.ok()) {
+      lost.push_back(number);
+      continue;
+    }
+    TREFOIL_TRY(Move(
+        {number, pack.number, record.id, dead.has_value(), std::move(*raw)}));
+  }
+  TREFOIL_TRY(FlushMoving());
+  if (lost.empty()) TREFOIL_TRY(Retire(pack));
+  return lost;
 }
 
 Status Collector::FlushMoving() {

@@ -46,6 +46,12 @@ class Collector {
   // Moves the live blocks of all commits into packs and drops the dead ones, so
   // that a checkpoint which follows needs no commit. What can't be read stays.
   Status EmptyCommits();
+  // Of a pack that no copy has whole: moves the blocks that are good by
+  // themselves in one of `damaged`, what the copies have of it, into a new
+  // pack, and gives those that are good in none. They stay where they were;
+  // when there are none the pack is retired.
+  Result<std::vector<BlockNo>> Salvage(PackNo number, const PackRecord& record,
+                                       const std::vector<std::string>& damaged);
   // Whether there may be something to do for Run. Any thread.
   [[nodiscard]] bool has_work() const { return has_work_; }
   // Blocks may have died, or a commit was made. Any thread.
@@ -84,6 +90,7 @@ class Collector {
   Status RemoveRetiredFiles(const Policy& policy);
   Status ForgetRetired(PackNo number, const PackRecord& record);
   [[nodiscard]] bool IsInNextCommit(PackNo number);
+  [[nodiscard]] bool IsHere(const PackRecord& record) const;
 
   Result<std::vector<Victim>> FindVictims(const Policy& policy);
   // Commits that hold blocks, or are there for the chain's sake only.
@@ -94,7 +101,13 @@ class Collector {
   // Moves what is alive in the pack aside; false when that is too much for
   // this pass or can't be read.
   Result<bool> Empty(const Victim& victim);
+  // Adds a block to those on their way, which are written when they fill a
+  // pack.
+  Status Move(MovingBlock block);
   Status FlushMoving();
+  // The same without the end of the pass.
+  Result<std::vector<BlockNo>> SalvageBlocks(
+      const Victim& pack, const std::vector<std::string>& damaged);
   Status PutMoved(PackNo pack, const PackRecord& record,
                   const std::vector<FrameLocation>& locations, size_t first,
                   size_t end);

@@ -443,4 +443,12 @@ Status Committer::TrimJournal() {
   return trim == Lsn() ? OkStatus() : core_.journal->Trim(trim);
 }
 
+Result<std::vector<BlockNo>> Committer::Salvage(
+    PackNo number, const PackRecord& record,
+    const std::vector<std::string>& damaged) {
+  MutexLock round(round_mu_);
+  TREFOIL_TRY(core_.CheckWritable());
+  return collector_.Salvage(number, record, damaged);
+}
+
 }  // namespace trefoil

@@ -53,6 +53,10 @@ class Committer {
       const std::function<Status(const ObjectInfo&)>& visit)
       EXCLUDES(round_mu_);
   [[nodiscard]] CommitRef head() const EXCLUDES(head_mu_);
+  // As Collector::Salvage.
+  Result<std::vector<BlockNo>> Salvage(PackNo number, const PackRecord& record,
+                                       const std::vector<std::string>& damaged)
+      EXCLUDES(round_mu_);
   bool WaitForCommit(CommitSeq after, int64_t timeout_nanos) EXCLUDES(head_mu_);
   void WakeWaiters() EXCLUDES(head_mu_);
   // Something may be sealed under older data keys that should not be.

@@ -72,6 +72,13 @@ Healer::JobPointer Healer::Find(const std::string& key, uint64_t size_bytes,
   return job;
 }
 
+uint64_t Healer::Job::held_bytes() const {
+  uint64_t held = bytes != nullptr ? bytes->size() : 0;
+  if (damaged == nullptr) return held;
+  for (const std::string& one : *damaged) held += one.size();
+  return held;
+}
+
 // A failure stands for a while, so that a file that is read on and on does not
 // ask the copies for each block; bytes that could not be put in place stay as
 // long as there is room.
@@ -86,14 +93,14 @@ void Healer::ForgetOldAnswers() {
       ++at;
       continue;
     }
-    if (job.bytes != nullptr) answer_bytes_ -= job.bytes->size();
+    answer_bytes_ -= job.held_bytes();
     jobs_.erase(job.key);
     at = answers_.erase(at);
   }
 }
 
 Result<Healer::Bytes> Healer::Fetch(const std::string& key, uint64_t size_bytes,
-                                    const Status& why) {
+                                    const Status& why, Damaged* damaged) {
   JobPointer job;
   {
     const MutexLock lock(mu_);
@@ -104,7 +111,7 @@ Result<Healer::Bytes> Healer::Fetch(const std::string& key, uint64_t size_bytes,
     ForgetOldAnswers();
     const auto known = jobs_.find(key);
     if (known != jobs_.end() && known->second->done) {
-      return AnswerOf(*known->second);
+      return AnswerOf(*known->second, damaged);
     }
     if (waiting_ >= kMaxWaitingReads) {
       ++counts_.failed;
@@ -120,12 +127,13 @@ Result<Healer::Bytes> Healer::Fetch(const std::string& key, uint64_t size_bytes,
     return Status(StatusCode::kTimedOut,
                   key + ": the other copies do not answer");
   }
-  return AnswerOf(*job);
+  return AnswerOf(*job, damaged);
 }
 
-Result<Healer::Bytes> Healer::AnswerOf(const Job& job) {
-  if (!job.status.ok()) return job.status;
-  return job.bytes;
+Result<Healer::Bytes> Healer::AnswerOf(const Job& job, Damaged* damaged) {
+  if (job.status.ok()) return job.bytes;
+  if (damaged != nullptr) *damaged = job.damaged;
+  return job.status;
 }
 
 void Healer::Wait(const Job& job) {
@@ -167,37 +175,42 @@ void Healer::Work() {
       copies = copies_;
       ++using_copies_;
     }
-    Bytes bytes;
-    bool in_place = false;
-    const Status status = Run(*job, copies, &bytes, &in_place);
+    Outcome outcome;
+    const Status status = Run(*job, copies, &outcome);
     copies.clear();
     const MutexLock lock(mu_);
     job->status = status;
-    job->bytes = std::move(bytes);
-    Finish(job, in_place);
+    job->bytes = std::move(outcome.bytes);
+    job->damaged = std::move(outcome.damaged);
+    Finish(job, outcome.in_place);
     --using_copies_;
     changed_.SignalAll();
   }
 }
 
-Status Healer::Run(const Job& job, const ObjectCopies& copies, Bytes* bytes,
-                   bool* in_place) {
+Status Healer::Run(const Job& job, const ObjectCopies& copies,
+                   Outcome* outcome) {
   std::string from;
   // Of many readers that met the bad bytes, one may come when it is healed.
   const ObjectCopies here{{"here", std::shared_ptr<ObjectStore>(
                                        std::shared_ptr<void>(), &objects_)}};
   auto healed = FindGoodObject(here, job.key, job.size_bytes, &from);
   if (healed.ok()) {
-    *bytes = std::make_shared<const std::string>(std::move(*healed));
-    *in_place = true;
+    outcome->bytes = std::make_shared<const std::string>(std::move(*healed));
+    outcome->in_place = true;
     return OkStatus();
   }
-  TREFOIL_ASSIGN(std::string good,
-                 FindGoodObject(copies, job.key, job.size_bytes, &from));
-  *bytes = std::make_shared<const std::string>(std::move(good));
+  std::vector<std::string> damaged;
+  auto good = FindGoodObject(copies, job.key, job.size_bytes, &from, &damaged);
+  if (!good.ok() && !damaged.empty()) {
+    outcome->damaged =
+        std::make_shared<const std::vector<std::string>>(std::move(damaged));
+  }
+  TREFOIL_TRY(good.status());
+  outcome->bytes = std::make_shared<const std::string>(std::move(*good));
   if (options_.read_only) return OkStatus();
-  const Status put = PutInPlace(job.key, **bytes);
-  *in_place = put.ok();
+  const Status put = PutInPlace(job.key, *outcome->bytes);
+  outcome->in_place = put.ok();
   if (put.ok()) {
     NoteGood(job.key, from, job.why);
   } else {
@@ -232,7 +245,7 @@ void Healer::Finish(const JobPointer& job, bool in_place) {
     return;
   }
   answers_.push_back(job);
-  if (job->bytes != nullptr) answer_bytes_ += job->bytes->size();
+  answer_bytes_ += job->held_bytes();
 }
 
 void Healer::NoteGood(const std::string& key, const std::string& from,

@@ -66,12 +66,15 @@ class Healer {
   }
 
   using Bytes = std::shared_ptr<const std::string>;
+  // What copies have that is not the good object; null: nothing.
+  using Damaged = std::shared_ptr<const std::vector<std::string>>;
   // The whole good object `key`; when this returns OK it is in place too,
   // unless the disk is nearly full or may not be written to. `why` is what was
   // wrong with the local one. kUnavailable, kTimedOut: perhaps later;
-  // kCorruption: no copy has it good.
+  // kCorruption: no copy has it good; then `damaged` (may be null) is what they
+  // have, for whoever can verify a part of it.
   Result<Bytes> Fetch(const std::string& key, uint64_t size_bytes,
-                      const Status& why);
+                      const Status& why, Damaged* damaged = nullptr);
   // Asks for the same without waiting.
   void FetchSoon(const std::string& key, uint64_t size_bytes,
                  const Status& why);
@@ -90,7 +93,10 @@ class Healer {
     bool done = false;
     Status status;
     Bytes bytes;
+    Damaged damaged;
     int64_t done_nanos = 0;
+
+    [[nodiscard]] uint64_t held_bytes() const;
   };
   using JobPointer = std::shared_ptr<Job>;
 
@@ -98,12 +104,16 @@ class Healer {
   JobPointer Find(const std::string& key, uint64_t size_bytes,
                   const Status& why) REQUIRES(mu_);
   // Of a job that is done.
-  static Result<Bytes> AnswerOf(const Job& job);
+  static Result<Bytes> AnswerOf(const Job& job, Damaged* damaged);
   void Wait(const Job& job) EXCLUDES(mu_);
   void Work();
-  // Sets its bytes, and whether they are in place too.
-  Status Run(const Job& job, const ObjectCopies& copies, Bytes* bytes,
-             bool* in_place);
+  // What a job came to.
+  struct Outcome {
+    Bytes bytes;
+    Damaged damaged;
+    bool in_place = false;  // the bytes
+  };
+  Status Run(const Job& job, const ObjectCopies& copies, Outcome* outcome);
   Status PutInPlace(const std::string& key, std::string_view bytes);
   [[nodiscard]] Status CheckRoom(uint64_t bytes) const;
   void Finish(const JobPointer& job, bool in_place) REQUIRES(mu_);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the volume's surface has for making up what the primary lacks.
+#include "fs/base/log.h"
+#include "fs/index/history.h"
 #include "fs/index/keys.h"
 #include "fs/volume/pack_object.h"
 #include "fs/volume/volume_impl.h"
@@ -40,6 +42,20 @@ bool HasBlocks(IndexView& index, PackNo pack) {
       index.NewCursor(Family::kLocal, prefix, AfterPrefix(prefix));
   cursor->Seek(prefix);
   return cursor->Valid();
+}
+
+// Where a record of `family` under `key`, born in `birth`, is seen: the live
+// tree, or the oldest snapshot that has it. Nothing where nobody sees it.
+std::optional<SnapshotId> SeenIn(Family family, std::string_view key,
+                                 Epoch birth,
+                                 const std::vector<SnapshotInfo>& snapshots) {
+  if (family == Family::kLive) return SnapshotId();
+  for (const SnapshotInfo& snapshot : snapshots) {
+    if (birth <= snapshot.epoch && snapshot.epoch <= LastOfHistory(key)) {
+      return snapshot.id;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -114,6 +130,49 @@ Result<std::vector<ObjectInfo>> VolumeImpl::MissingPacks() {
                      return true;
                    }));
   return missing;
+}
+
+Result<uint64_t> VolumeImpl::Salvage(const std::string& key,
+                                     const std::vector<std::string>& damaged) {
+  std::optional<std::pair<PackNo, PackRecord>> found;
+  TREFOIL_TRY(
+      VisitHolders(*core_->index,
+                   [&](PackNo number, const PackRecord& pack) -> Result<bool> {
+                     if (ObjectKeyOf(pack) == key) found.emplace(number, pack);
+                     return !found.has_value();
+                   }));
+  if (!found) return uint64_t{0};
+  TREFOIL_ASSIGN(const auto lost,
+                 committer_.Salvage(found->first, found->second, damaged));
+  if (lost.empty()) {
+    LogWarning("volume", "{}: no copy has it whole; all its blocks were saved",
+               key);
+    return uint64_t{0};
+  }
+  const Status why(StatusCode::kCorruption,
+                   key + ": no copy has all of it good; " +
+                       std::to_string(lost.size()) + " of its blocks are lost");
+  LogError("volume", "{}", why.message());
+  TREFOIL_TRY(NoteLost({lost.begin(), lost.end()}, why));
+  return uint64_t{lost.size()};
+}
+
+Status VolumeImpl::NoteLost(const std::set<BlockNo>& blocks,
+                            const Status& why) {
+  const auto snapshots = core_->snapshots.List();
+  for (const Family family : {Family::kLive, Family::kHistory}) {
+    const auto cursor = core_->index->NewCursor(family, "E", "F");
+    for (cursor->Seek("E"); cursor->Valid(); cursor->Next()) {
+      const auto extent = ExtentRecord::Decode(cursor->value());
+      if (!extent.ok() || !blocks.contains(extent->block)) continue;
+      const auto seen = SeenIn(family, cursor->key(), extent->birth, snapshots);
+      if (!seen) continue;
+      const InodeId inode(NumberInKey(cursor->key()));
+      lost_files_.Note(NodeId::Make(*seen, inode), why);
+    }
+    TREFOIL_TRY(cursor->status());
+  }
+  return OkStatus();
 }
 
 }  // namespace trefoil

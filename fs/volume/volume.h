@@ -238,6 +238,12 @@ class Volume {
   [[nodiscard]] virtual HealCounts heals() const = 0;
   // The packs of the head's state that are not on the primary, in pack order.
   virtual Result<std::vector<ObjectInfo>> MissingPacks() = 0;
+  // Of a pack that is not on the primary and that no copy has whole: moves the
+  // blocks that are good by themselves in one of `damaged`, what the copies
+  // have of it, into a new pack. How many are good in none; the files that they
+  // are of are in status() then.
+  virtual Result<uint64_t> Salvage(const std::string& key,
+                                   const std::vector<std::string>& damaged) = 0;
   [[nodiscard]] virtual const std::string& path() const = 0;
   [[nodiscard]] virtual VolumeId volume_id() const = 0;
   // What its objects are sealed under; for the life of the volume.

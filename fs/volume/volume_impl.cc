@@ -22,7 +22,7 @@ uint64_t UsableBytes(const VolumeCore& core, const SpaceInfo& disk) {
 VolumeImpl::VolumeImpl(std::unique_ptr<VolumeCore> core)
     : core_(std::move(core)),
       blocks_(*core_->index, *core_->objects, *core_->keyring, *core_->healer,
-              core_->options.block_cache_bytes),
+              core_->identity.block_key, core_->options.block_cache_bytes),
       committer_(*core_, references_),
       volume_key_(core_->volume_key) {}
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <memory>
+#include <set>
 
 #include "fs/base/clock.h"
 #include "fs/volume/block_reader.h"
@@ -116,6 +117,8 @@ class VolumeImpl final : public Volume {
     return core_->healer->counts();
   }
   Result<std::vector<ObjectInfo>> MissingPacks() override;
+  Result<uint64_t> Salvage(const std::string& key,
+                           const std::vector<std::string>& damaged) override;
 
   // snapshots.cc
   Result<SnapshotInfo> CreateSnapshot(std::string_view label) override;
@@ -170,6 +173,9 @@ class VolumeImpl final : public Volume {
 
   // healing.cc
   Result<bool> IsNeeded(const std::string& key);
+
+  // The files that have such a block, for status.
+  Status NoteLost(const std::set<BlockNo>& blocks, const Status& why);
 
   std::unique_ptr<VolumeCore> core_;
   BlockReader blocks_;

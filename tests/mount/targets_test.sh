@@ -196,11 +196,53 @@ until_target blue rotated disks 0 label
   fail "status: $("$trefoil" status "$share")"
 umount "$usb"
 plug_in red
+"$trefoil" scrub --wait "$share" >"$work/scrub.log" ||
+  fail "scrub after a swap: $(cat "$work/scrub.log")"
 "$trefoil" sync --target rotated --timeout 120 "$share"
 until_target red rotated disks 0 label
 [[ -z $(target rotated notice) ]] || fail "$(target rotated notice)"
 expect_clean "dir:$usb/trefoil"
 expect_recovered "dir:$usb/trefoil"
+
+echo "- a disk that is lost is forgotten, and told apart when it is found"
+refused 'unplug it first' "$trefoil" target forget "$share" rotated red
+refused 'no disk of rotated' "$trefoil" target forget "$share" rotated green
+"$trefoil" target forget "$share" rotated blue >/dev/null
+! "$trefoil" status "$share" | grep blue >/dev/null ||
+  fail "status: $("$trefoil" status "$share")"
+"$trefoil" sync --target rotated --timeout 60 "$share"
+umount "$usb"
+plug_in blue
+found=$(ls -R "$usb/trefoil" | sha256sum)
+refused 'was forgotten' \
+  "$trefoil" sync --target rotated --timeout 3 "$share"
+[[ $(ls -R "$usb/trefoil" | sha256sum) == "$found" ]] ||
+  fail "a disk that was forgotten was written to"
+"$trefoil" target adopt "$share" rotated >/dev/null
+"$trefoil" sync --target rotated --timeout 60 "$share"
+until_target blue rotated disks 0 label
+[[ $(target rotated disks 0 in) == True ]] || fail "the blue disk is not in"
+expect_clean "dir:$usb/trefoil"
+
+echo "- what one copy has damaged comes from the other"
+"$trefoil" sync --timeout 60 "$share"
 "$trefoil" umount "$share"
 expect_clean "$work/volume"
+spoil() { # FILE
+  [[ -n $1 ]] || fail "there is nothing to spoil"
+  printf x | dd of="$1" bs=1 seek=300 conv=notrunc status=none
+}
+cp -r "$usb/trefoil" "$work/spoiled"
+spoil "$(find "$work/spoiled/commit" -type f | sort | tail -n 1)"
+spoil "$(find "$work/spoiled/pack" -type f | sort | head -n 1)"
+spoil "$(find "$usb/trefoil/pack" -type f | sort | tail -n 1)"
+from_both=(--full --recovery-key-file "$work/kit" --from "dir:$work/spoiled")
+refused 'does not hash to its name' \
+  "$trefoil" recover "${from_both[@]}" "$work/together"
+from_both+=(--from "dir:$usb/trefoil")
+"$trefoil" recover "${from_both[@]}" "$work/together" >"$work/recover.log" 2>&1 ||
+  fail "$(cat "$work/recover.log")"
+expect_clean "$work/together"
+"$trefoil" target list "$work/together" | grep '^second2: dir:' >/dev/null ||
+  fail "$("$trefoil" target list "$work/together")"
 echo "targets: done"

@@ -99,9 +99,9 @@ TEST_F(VectorsTest, OurRecoveryAndTheReaderGiveTheSameTree) {
   RecoverOptions options;
   options.full = true;
   options.secret = Passphrase();
-  const Status recovered = RecoverVolume(
+  const auto recovered = RecoverVolume(
       world, store, {"second", "dir:" + vectors_, {}}, dir_.Path("v"), options);
-  ASSERT_TRUE(recovered.ok()) << recovered.ToString();
+  ASSERT_TRUE(recovered.ok()) << recovered.status().ToString();
   VolumeOptions volume_options;
   volume_options.background = false;
   auto volume = Volume::Open(world, dir_.Path("v"), volume_options);

@@ -65,7 +65,8 @@ class GatewayReplicationTest : public ::testing::Test {
     options.full = true;
     options.secret = volume_.secret();
     const Status recovered =
-        RecoverVolume(RealWorld(), **store, settings_, other.path(), options);
+        RecoverVolume(RealWorld(), **store, settings_, other.path(), options)
+            .status();
     ASSERT_TRUE(recovered.ok()) << recovered.ToString();
     other.Open();
     EXPECT_EQ(other.Describe(), volume_.Describe());

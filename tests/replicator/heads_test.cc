@@ -68,7 +68,8 @@ class HeadsTest : public ::testing::Test {
     const Status recovered =
         RecoverVolume(volume_.world(), *stores_.back(),
                       {"second", "dir:" + dir_.Path(head.place), {}},
-                      dir_.Path("v"), options);
+                      dir_.Path("v"), options)
+            .status();
     ASSERT_TRUE(recovered.ok()) << recovered.ToString();
     auto volume =
         Volume::Open(volume_.world(), dir_.Path("v"), volume_.options);

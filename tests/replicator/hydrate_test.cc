@@ -70,7 +70,8 @@ class HydrateTest : public ::testing::Test {
     other_.Close();
     EXPECT_TRUE(Env::Posix().RemoveTree(Recovered()).ok());
     return RecoverVolume(RealWorld(), *target_, settings_, Recovered(),
-                         options_);
+                         options_)
+        .status();
   }
   void MustRecover() {
     const Status recovered = Recover();
@@ -203,6 +204,38 @@ TEST_F(HydrateTest, WhatOneCopyHasDamagedComesFromTheNext) {
   EXPECT_EQ(other_.Describe(), expected_);
 }
 
+TEST_F(HydrateTest, OfAPackThatNoCopyHasWholeTheGoodBlocksAreSaved) {
+  const std::string pack = Packs().front();
+  const std::string path = dir_.Path("second/") + pack;
+  auto bytes = Env::Posix().ReadFile(path, 1U << 30);
+  ASSERT_TRUE(bytes.ok());
+  (*bytes)[kHeaderBytes + 40] ^= 1;  // in its first block
+  ASSERT_TRUE(Env::Posix().WriteFileAtomically(path, *bytes).ok());
+  ASSERT_NO_FATAL_FAILURE(MustRecover());
+  {
+    Hydrator hydrator(RealWorld(), *other_, copies_, hydrating_);
+    hydrator.Start();
+    ASSERT_TRUE(
+        Eventually([&] { return !other_->status().lost_files.empty(); }));
+    ASSERT_TRUE(
+        Eventually([&] { return hydrator.status().objects_missing == 1; }));
+  }
+  const auto lost = other_->status().lost_files;
+  ASSERT_EQ(lost.size(), 1U);
+  EXPECT_THAT(lost[0].reason, HasSubstr(pack));
+  // Without the copy: all but that block.
+  faults_.SetDown(true);
+  std::string read(1000, '\0');
+  for (int i = 0; i < kFiles; ++i) {
+    const NodeId file = other_.Find(Name(i));
+    const std::string whole = RandomBytes(kLarge, 50U + i);
+    ASSERT_TRUE(other_->Read(file, kLarge - read.size(), read).ok());
+    EXPECT_EQ(read, whole.substr(kLarge - read.size()));
+    EXPECT_EQ(other_->Read(file, 0, read).ok(), Name(i) != lost[0].path);
+  }
+  EXPECT_FALSE(stdfs::exists(Recovered() + "/objects/" + pack));
+}
+
 TEST_F(HydrateTest, FsckMindsOnlyWhatIsOnNoCopy) {
   ASSERT_NO_FATAL_FAILURE(MustRecover());
   other_.Close();
@@ -273,13 +306,15 @@ TEST_F(HydrateTest, AStateOfThePastComesBackWhileItIsHeld) {
   options_.at_nanos.reset();
   options_.at_seq = CommitSeq(then.seq.value + 1000);
   recovered =
-      RecoverVolume(RealWorld(), *target_, settings_, Recovered(), options_);
+      RecoverVolume(RealWorld(), *target_, settings_, Recovered(), options_)
+          .status();
   EXPECT_EQ(recovered.code(), StatusCode::kNotFound) << recovered.ToString();
   // Of the past, an object is gone.
   options_.at_seq = then.seq;
   ASSERT_TRUE(target_->Delete(Packs().front()).ok());
   recovered =
-      RecoverVolume(RealWorld(), *target_, settings_, Recovered(), options_);
+      RecoverVolume(RealWorld(), *target_, settings_, Recovered(), options_)
+          .status();
   EXPECT_EQ(recovered.code(), StatusCode::kNotFound);
   EXPECT_THAT(recovered.message(), HasSubstr("no longer whole"));
 }

@@ -454,7 +454,8 @@ Status Simulation::RecoverFrom(Target& target, size_t number) {
   options.fetch.pause_nanos = 0;
   TREFOIL_TRY(RecoverVolume(machine_.world(), *store,
                             {target.store().options().name, "dir:/nowhere", {}},
-                            path, options));
+                            path, options)
+                  .status());
   VolumeOptions open;
   open.background = false;
   open.journal_capacity_bytes = 64ULL << 20;

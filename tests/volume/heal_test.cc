@@ -105,6 +105,54 @@ TEST_F(HealTest, WithoutAGoodCopyTheFileIsNamedAndTheObjectLeft) {
   ExpectWhole(key);
 }
 
+// Two files in one pack that no copy has whole: each block is taken from
+// whoever has it good, and what is good of no copy is EIO, not another's bytes.
+TEST_F(HealTest, ABlockThatIsGoodByItselfIsReadFromDamagedCopies) {
+  volume_.MakeFile("first", RandomBytes(kLarge, 7));
+  volume_.MakeFile("second", RandomBytes(kLarge, 8));
+  ASSERT_TRUE(volume_->Commit().ok());
+  ASSERT_EQ(Keys("pack/").size(), 1U);
+  const std::string key = Keys("pack/").front();
+  const uint64_t size = stdfs::file_size(Objects() + "/" + key);
+  CopyAside();
+  stdfs::copy(Copy(), Copy() + "2", stdfs::copy_options::recursive);
+  ASSERT_TRUE(stdfs::remove(Objects() + "/" + key));
+  FlipABit(Copy() + "/" + key, (kHeaderBytes + 40) * 8);
+  stdfs::resize_file(Copy() + "2/" + key, size / 3);
+  ObjectCopies copies = Copies();
+  volume_->SetCopies(copies);
+  EXPECT_EQ(Read("first").posix_errno(), EIO);
+  EXPECT_EQ(volume_.Content("second"), RandomBytes(kLarge, 8));
+  copies.push_back(
+      {"other", std::make_shared<LocalTree>(Env::Posix(), Copy() + "2")});
+  volume_->SetCopies(copies);
+  volume_.Pass(6);
+  EXPECT_EQ(volume_.Content("first"), RandomBytes(kLarge, 7));
+  EXPECT_EQ(volume_.Content("second"), RandomBytes(kLarge, 8));
+  EXPECT_TRUE(volume_->status().lost_files.empty());
+  EXPECT_FALSE(stdfs::exists(Objects() + "/" + key));
+}
+
+// A frame that opens, in an object that is not the one of that name: the tag
+// of an object in clear is no secret.
+TEST_F(HealTest, ABlockThatSomebodyPutIntoADamagedCopyIsNotTaken) {
+  const std::string key = OneFile("file");
+  std::string forged = RandomBytes(kLarge, 7);
+  // Its first block is as long, and lies in the same place.
+  for (size_t i = 10; i < forged.size(); i += 50'000) forged[i] ^= 1;
+  volume_.MakeFile("other", forged);
+  ASSERT_TRUE(volume_->Commit().ok());
+  ASSERT_EQ(Keys("pack/").size(), 2U);
+  for (const std::string& other : Keys("pack/")) {
+    if (other == key) continue;
+    stdfs::copy_file(Objects() + "/" + other, Copy() + "/" + key,
+                     stdfs::copy_options::overwrite_existing);
+  }
+  ASSERT_TRUE(stdfs::remove(Objects() + "/" + key));
+  volume_->SetCopies(Copies());
+  EXPECT_EQ(Read("file").posix_errno(), EIO);
+}
+
 TEST_F(HealTest, TheNextCopyIsAskedWhereOneIsBadOrAway) {
   const std::string key = OneFile("file");
   stdfs::copy(Copy(), Copy() + "2", stdfs::copy_options::recursive);
