@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <set>
 
-#include "fs/base/log.h"
 #include "fs/base/mutex.h"
 #include "fs/object/frame.h"
 #include "fs/object/open_objects.h"
@@ -114,9 +113,6 @@ struct LocalTree::Impl {
   Status WriteTemporary(const std::string& path, ObjectSource& source);
   // Moves a durable temporary file to `key`.
   Status Move(const std::string& from, std::string_view key);
-  // Moves a directory with something in it, which stands where the object `key`
-  // belongs, to quarantine/: nobody here knows what it is.
-  Status SetAside(std::string_view key);
   // As Move; the file `from` stays too. kAlreadyExists when there is one.
   Status LinkIfAbsent(const std::string& from, std::string_view key);
   // True when `key` is there with this size, durably; kCorruption when it has
@@ -181,32 +177,13 @@ Status LocalTree::Impl::Move(const std::string& from, std::string_view key) {
     renamed = env.Rename(from, to);
   }
   if (renamed.posix_errno() == EISDIR) {
-    TREFOIL_TRY(SetAside(key));
-    renamed = env.Rename(from, to);
+    return Status::FromErrno(
+        EISDIR, to + ": stands where an object belongs; move it elsewhere");
   }
   if (renamed.Is(StatusCode::kNotFound)) ForgetDirs();
   TREFOIL_TRY(renamed);
   open_objects.Forget(key);
   return env.SyncDir(DirName(to));
-}
-
-Status LocalTree::Impl::SetAside(std::string_view key) {
-  constexpr int kMaxAside = 1000;
-  const std::string path = PathOf(key);
-  const std::string base = "quarantine/" + std::string(key) + "-directory-";
-  TREFOIL_TRY(EnsureDir(DirName(base)));
-  for (int i = 1; i <= kMaxAside; ++i) {
-    const std::string aside = PathOf(base + std::to_string(i));
-    if (env.Exists(aside)) continue;
-    TREFOIL_TRY(env.Rename(path, aside));
-    LogWarning("object",
-               "{}: a directory stood where an object belongs; it is "
-               "{} now",
-               path, aside);
-    return env.SyncDir(DirName(aside));
-  }
-  return Status::FromErrno(
-      EISDIR, path + ": stands where an object belongs; move it elsewhere");
 }
 
 Status LocalTree::Impl::LinkIfAbsent(const std::string& from,
