@@ -195,14 +195,13 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
   return chain;
 }
 
-namespace {
-
-// A commit and the checkpoint that stands for it have the same numbers.
 bool IsSameState(const ChainLink& a, const ChainLink& b) {
   return a.key == b.key || (a.parsed.kind != b.parsed.kind &&
                             a.parsed.generation == b.parsed.generation &&
                             a.parsed.number == b.parsed.number);
 }
+
+namespace {
 
 // A held commit or checkpoint, and what it says of its time.
 struct TimedLink {

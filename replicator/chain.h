@@ -34,6 +34,9 @@ Result<OwnedChain> FindOwnedChain(ObjectStore& store, const Keyring& keyring,
                                   const std::set<std::string>& damaged = {},
                                   std::optional<CommitSeq> newest = {});
 
+// A commit and the checkpoint that stands for it have the same numbers.
+bool IsSameState(const ChainLink& a, const ChainLink& b);
+
 // Of the commits that the owner stands for and `store` holds, or has a
 // checkpoint of, `without` some: the one with the highest number whose time is
 // not after `time_nanos`. All are looked at: a clock that went back has made

@@ -25,12 +25,6 @@ namespace {
 
 constexpr uint64_t kMaxMarkerBytes = 4096;
 
-// A commit and the checkpoint that stands for it have the same numbers.
-bool IsSameState(const ChainLink& a, const ChainLink& b) {
-  return a.parsed.generation == b.parsed.generation &&
-         a.parsed.number == b.parsed.number;
-}
-
 ObjectCopies CopiesOf(ObjectStore& from, const ObjectCopies& others) {
   // It outlives the recovery, as the caller promised.
   ObjectCopies copies = {
@@ -304,8 +298,10 @@ Status Recovery::FetchHolders() {
   } else {
     TREFOIL_TRY(fetched);
   }
-  if (later_.objects == 0) return OkStatus();
-  return BeginHydration(env_, path_, later_);
+  if (later_.objects > 0) return BeginHydration(env_, path_, later_);
+  // Of an earlier try that was to fetch less.
+  if (FindHydration(env_, path_)) return EndHydration(env_, path_);
+  return OkStatus();
 }
 
 Status Recovery::NoteDamaged(const std::vector<ObjectItem>& packs) {

@@ -109,8 +109,14 @@ int RunRecover(RecoverArguments arguments) {
       later ? "; file data come when they are read, and in the background "
               "while it is mounted"
             : ""));
-  if (recovered->recovered.lost_files.empty()) return kExitOk;
-  PrintLost(recovered->recovered.lost_files);
+  if (!recovered->recovered.lost_files.empty()) {
+    PrintLost(recovered->recovered.lost_files);
+    return kExitError;
+  }
+  if (!arguments.full || !later) return kExitOk;
+  Warn(
+      "not everything could be fetched: a copy stopped answering, or answered "
+      "otherwise the second time; the mounted volume goes on with it");
   return kExitError;
 }
 

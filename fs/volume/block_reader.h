@@ -68,6 +68,7 @@ class BlockReader {
   // The block from another copy, after the local one failed with `why`.
   Result<std::string> Heal(BlockNo block, const BlockRecord& record,
                            const PackObject& pack, const Status& why);
+
   Index& index_;
   LocalTree& objects_;
   const Keyring& keyring_;

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "fs/volume/hydration.h"
 #include "replicator/chain.h"
 #include "tests/replicator/recover_fixture.h"
 #include "tests/replicator/shipping.h"
@@ -101,6 +102,16 @@ TEST_F(RecoverTest, AnInterruptedRecoveryIsContinued) {
     EXPECT_THAT(faults.done(), Not(::testing::Contains("GET " + key)));
   }
   EXPECT_TRUE(OpenRecovered().ok());
+}
+
+TEST_F(RecoverTest, AFullRecoveryLeavesNoPlanOfATryThatWasToFetchLess) {
+  options_.fetch.stop = [] { return true; };
+  ASSERT_FALSE(Recover().ok());
+  ASSERT_TRUE(BeginHydration(Env::Posix(), Recovered(), {3, 3}).ok());
+  options_.fetch.stop = nullptr;
+  options_.full = true;
+  ASSERT_TRUE(Recover().ok());
+  EXPECT_FALSE(FindHydration(Env::Posix(), Recovered()).has_value());
 }
 
 TEST_F(RecoverTest, ATransferThatFailsNowAndThenIsRetried) {
